@@ -1,0 +1,209 @@
+"""Pydantic values to JSON and back, and the refusal of what JSON cannot carry.
+
+The only floor on which `Any` is at home: everything above it is typed by the task.
+"""
+
+# pyright: basic
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
+
+from stem.errors import ConfigError
+
+A = TypeVar("A", bound=BaseModel)
+
+
+class NoArgs(BaseModel):
+    """The argument model of a task that takes nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EncodeError(Exception):
+    """The value cannot be carried by JSON as its type says; the message names the place."""
+
+
+class ArgumentsCodec(Generic[A]):
+    """Arguments of one model as JSON bytes."""
+
+    __slots__ = ("_floats", "_serializer", "_validator", "model")
+
+    def __init__(self, model: type[A]) -> None:
+        self.model = model
+        model.model_rebuild()
+        self._validator: SchemaValidator = model.__pydantic_validator__  # type: ignore[assignment]
+        self._serializer: SchemaSerializer = model.__pydantic_serializer__
+        self._floats = _mentions(model.__pydantic_core_schema__, "float")
+
+    def decode(self, data: bytes) -> A:
+        """The arguments; pydantic.ValidationError when they do not fit."""
+        made: A = self._validator.validate_json(data)
+        return made
+
+    def encode(self, args: A) -> bytes:
+        """JSON that `decode` reads back; EncodeError names the field that cannot be carried."""
+        if not isinstance(args, self.model):
+            raise EncodeError(f"expected {self.model.__name__}, found {type(args).__name__}")
+        try:
+            data = self._serializer.to_json(args, by_alias=True, round_trip=True, warnings="error")
+        except (PydanticSerializationError, ValueError, RecursionError) as fault:
+            raise EncodeError(_one_line(fault)) from None
+        if self._floats:
+            _refuse_nonfinite(args)
+        return data
+
+    def from_mapping(self, values: Mapping[str, object]) -> A:
+        """The arguments from a mapping; pydantic.ValidationError when they do not fit."""
+        return self.model.model_validate(dict(values))
+
+
+class ResultCodec:
+    """Results of one type as JSON bytes."""
+
+    __slots__ = ("_adapter", "_floats")
+
+    def __init__(self, returns: Any) -> None:
+        self._adapter: TypeAdapter[Any] = TypeAdapter(returns)
+        self._floats = _mentions(self._adapter.core_schema, "float")
+
+    @property
+    def schema(self) -> object:
+        """The pydantic core schema of the type."""
+        return self._adapter.core_schema
+
+    def encode(self, value: object) -> bytes:
+        """JSON that `decode` reads back; EncodeError when the value is not of the declared type."""
+        try:
+            data = self._adapter.dump_json(value, by_alias=True, round_trip=True, warnings="error")
+        except (PydanticSerializationError, ValueError, RecursionError) as fault:
+            raise EncodeError(_one_line(fault)) from None
+        if self._floats:
+            _refuse_nonfinite(value)
+        return data
+
+    def decode(self, data: bytes) -> Any:
+        """The value, validated; pydantic.ValidationError when the type has changed since it was stored."""
+        return self._adapter.validate_json(data)
+
+
+def canonical(data: bytes, path: str | None = None) -> bytes:
+    """The same JSON with sorted keys and no blanks, whole or only what lies at `path`; for unique keys."""
+    value = json.loads(data)
+    for part in path.split(".") if path else ():
+        value = value.get(part) if isinstance(value, dict) else None
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def faults(error: ValidationError) -> list[str]:
+    """One line a fault: 'total: Input should be a valid integer (found 'many')'."""
+    return [_fault(entry) for entry in error.errors(include_url=False, include_context=False)]
+
+
+def _fault(entry: Any) -> str:
+    place = ".".join(str(part) for part in entry["loc"]) or "arguments"
+    if entry["type"] in {"missing", "extra_forbidden"}:
+        return f"{place}: {entry['msg']}"
+    shown = repr(entry.get("input"))
+    return f"{place}: {entry['msg']} (found {shown if len(shown) <= 80 else shown[:77] + '...'})"
+
+
+def value_at(args: BaseModel, path: str) -> str:
+    """The text of the field at `path`, for limit keys: scalars as str, everything else as JSON."""
+    value: object = args
+    for part in path.split("."):
+        value = getattr(value, part, None)
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float | bool | None) else json.dumps(value, default=str)
+
+
+def check_path(model: type[BaseModel], path: str, what: str) -> None:
+    """ConfigError unless `path` names a field of the model, through nested models."""
+    here: Any = model
+    for part in path.split("."):
+        fields: Mapping[str, Any] = getattr(here, "model_fields", {})
+        if part not in fields:
+            known = ", ".join(fields) or "none"
+            where = getattr(here, "__name__", str(here))
+            raise ConfigError(f"{what} names the field {path!r}, but {where} has no field {part!r}; fields: {known}")
+        here = fields[part].annotation
+
+
+def uncarried(schema: object, where: str) -> list[str]:
+    """What JSON cannot carry in a pydantic core schema, one sentence each with the cure."""
+    return [f"{where}{path}: {problem}" for path, problem in _uncarried(schema, "", {})]
+
+
+_BYTES_CURE: Final = (
+    "bytes have no JSON form of their own; use pydantic.Base64Bytes, "
+    "or set ser_json_bytes and val_json_bytes to 'base64' in the model's config"
+)
+_OBJECT_CURE: Final = "JSON cannot carry this type; use a pydantic model or give the field a serializer and validator"
+_NAN_CURE: Final = "the default is not a finite number, and JSON has no NaN or Infinity; use None instead"
+_OPAQUE: Final = frozenset({"callable", "is-instance", "is-subclass", "generator"})
+
+
+def _uncarried(schema: object, path: str, config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    if isinstance(schema, list | tuple):
+        for item in schema:
+            yield from _uncarried(item, path, config)
+        return
+    if not isinstance(schema, dict):
+        return
+    config = {**config, **(schema.get("config") or {})}
+    kind = schema.get("type")
+    if "serialization" in schema and kind != "model":
+        return
+    if kind == "bytes" and not _bytes_encoded(config):
+        yield path, _BYTES_CURE
+    if kind in _OPAQUE:
+        yield path, _OBJECT_CURE
+    default = schema.get("default")
+    if kind == "default" and isinstance(default, float) and not math.isfinite(default):
+        yield path, _NAN_CURE
+    for key, part in schema.items():
+        if key == "fields" and isinstance(part, dict):
+            for name, field in part.items():
+                yield from _uncarried(field, f"{path}.{name}", config)
+        elif key not in {"config", "metadata", "default", "cls"}:
+            yield from _uncarried(part, path, config)
+
+
+def _bytes_encoded(config: Mapping[str, object]) -> bool:
+    form = config.get("ser_json_bytes")
+    return form in {"base64", "hex"} and config.get("val_json_bytes") == form
+
+
+def _mentions(schema: object, kind: str) -> bool:
+    if isinstance(schema, dict):
+        if schema.get("type") in {kind, "any"}:
+            return True
+        return any(_mentions(part, kind) for key, part in schema.items() if key not in {"metadata", "cls", "config"})
+    return isinstance(schema, list | tuple) and any(_mentions(part, kind) for part in schema)
+
+
+def _refuse_nonfinite(value: object, path: str = "") -> None:
+    """EncodeError at the first NaN or Infinity: JSON would silently turn it into null."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise EncodeError(f"{path.lstrip('.') or 'the value'} is {value}, which JSON cannot carry")
+    elif isinstance(value, BaseModel):
+        for name, part in value:
+            _refuse_nonfinite(part, f"{path}.{name}")
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            _refuse_nonfinite(part, f"{path}.{name}")
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, part in enumerate(value):
+            _refuse_nonfinite(part, f"{path}.{index}")
+
+
+def _one_line(fault: BaseException) -> str:
+    return " ".join(str(fault).replace("Error serializing to JSON: ", "").split())

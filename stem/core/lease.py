@@ -1,0 +1,38 @@
+"""Leases: who ends a delivery, when to renew, and when a worker must stop by itself."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+#: How long a delivery is held unless the task says otherwise. As the reference system and SQS.
+DEFAULT_LEASE_MS: Final = 30_000
+#: Leases a job may lose in a row before it is flagged as lost. Sidekiq's poison pill: 3, SQS default in guides: 5.
+DEFAULT_MAX_LOSSES: Final = 5
+#: Shortest lease accepted: below it renewals would be the main traffic.
+SHORTEST_LEASE_MS: Final = 200
+
+#: Why a claim hands out a job that must not run, only be settled.
+Ended: TypeAlias = Literal["expired", "lost"]
+
+
+def ended(*, losses: int, max_losses: int, expires_at_ms: int | None, now_ms: int) -> Ended | None:
+    """The flag a claim puts on a delivery: too many lost leases in a row, or past its expiry; None: run it."""
+    if losses >= max_losses:
+        return "lost"
+    if expires_at_ms is not None and expires_at_ms <= now_ms:
+        return "expired"
+    return None
+
+
+def renew_every_ms(lease_ms: int) -> int:
+    """How often a lease is renewed: a third of it, so that two renewals may fail before it ends."""
+    return max(50, lease_ms // 3)
+
+
+def stop_by(asked_at: float, lease_ms: int) -> float:
+    """Monotonic instant at which a worker that could not renew must stop the attempt itself.
+
+    `asked_at` is read before the claim or renewal was sent, so the store's deadline is never earlier; a tenth of
+    the lease is kept as margin for the stop itself.
+    """
+    return asked_at + lease_ms * 0.9 / 1000

@@ -1,0 +1,53 @@
+"""Limits shared by all workers: their names, their keys, and the concurrency count."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from stem.core.rate import Bucket
+from stem.errors import ConfigError
+
+#: Joins a limit's name and the key's value; it cannot stand in a task name.
+_JOINT: Final = "\x1f"
+
+
+class Limit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """At most `count` jobs running at once; with `key`, for each value of that argument field."""
+
+    count: int
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
+            raise ConfigError(f"a concurrency limit must be a whole number of at least 1, found {self.count!r}")
+
+
+class LimitRow(msgspec.Struct, frozen=True):
+    """A limit as engines store it, by `name`: workers write it at start, `stem limits set` may change it."""
+
+    name: str
+    bucket: Bucket | None = None
+    running: int | None = None
+
+
+def limit_key(name: str, value: str = "") -> str:
+    """The counter one job falls under: the limit's name and the value of its key field."""
+    return f"{name}{_JOINT}{value}" if value else name
+
+
+def limit_name(key: str) -> str:
+    """The name of the limit that a key belongs to."""
+    return key.partition(_JOINT)[0]
+
+
+def shown(key: str) -> str:
+    """A limit key for people: 'orders.charge[acme]'."""
+    name, joint, value = key.partition(_JOINT)
+    return f"{name}[{value}]" if joint else name
+
+
+def admits(limit: int | None, running: int) -> bool:
+    """Whether one more job may start while `running` of the same key do. No row, no limit."""
+    return limit is None or running < limit

@@ -1,0 +1,191 @@
+"""Options of tasks, queues and calls, and which of them wins: call > task > queue > default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from stem.core.duration import Duration, milliseconds
+from stem.core.lease import DEFAULT_LEASE_MS, DEFAULT_MAX_LOSSES, SHORTEST_LEASE_MS
+from stem.core.limit import Limit
+from stem.core.priority import HIGHEST, LOWEST
+from stem.core.rate import Rate
+from stem.core.retry import DEFAULT_POLICY, RetryPolicy
+from stem.core.unique import Unique
+from stem.errors import ConfigError
+from stem.values import UNSET, Unset
+
+T = TypeVar("T")
+
+#: Results live one day unless told otherwise. As Celery.
+DEFAULT_RESULT_TTL_MS: Final = 86_400_000
+#: Dead letters live 30 days.
+DEAD_LETTER_TTL_MS: Final = 30 * 86_400_000
+DEFAULT_QUEUE: Final = "default"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer of options. UNSET: this layer says nothing. None, where it is allowed, says 'none'."""
+
+    queue: str | Unset = UNSET
+    priority: int | Unset = UNSET
+    max_retries: int | Unset = UNSET
+    retry: RetryPolicy | Unset = UNSET
+    soft_ms: int | Unset | None = UNSET
+    hard_ms: int | Unset | None = UNSET
+    lease_ms: int | Unset = UNSET
+    expires_ms: int | Unset | None = UNSET
+    result_ttl_ms: int | Unset = UNSET
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for one call after all layers were asked."""
+
+    queue: str
+    priority: int
+    max_retries: int
+    retry: RetryPolicy
+    soft_ms: int | None
+    hard_ms: int | None
+    lease_ms: int
+    expires_ms: int | None
+    result_ttl_ms: int
+
+
+DEFAULTS: Final = Resolved(
+    queue=DEFAULT_QUEUE,
+    priority=LOWEST,
+    max_retries=3,
+    retry=DEFAULT_POLICY,
+    soft_ms=None,
+    hard_ms=None,
+    lease_ms=DEFAULT_LEASE_MS,
+    expires_ms=None,
+    result_ttl_ms=DEFAULT_RESULT_TTL_MS,
+)
+NOTHING_SAID: Final = Options()
+
+
+class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """All that `@task(...)` says: the layer that calls and queues compete with, and what only a task can say."""
+
+    layer: Options = NOTHING_SAID
+    rate_limit: Rate | None = None
+    concurrency: Limit | None = None
+    unique: Unique | None = None
+    ignore_result: bool = False
+    at_most_once: bool = False
+    isolate: bool = False
+    tags: tuple[str, ...] = ()
+    description: str = ""
+
+    @property
+    def max_losses(self) -> int:
+        """Leases the job may lose before it is buried; 1 means that it never runs twice."""
+        return 1 if self.at_most_once else DEFAULT_MAX_LOSSES
+
+
+def resolve(call: Options, task: Options, queue: Options = NOTHING_SAID) -> Resolved:
+    """The first layer that says something wins, field by field; then the defaults.
+
+    A call can set a value back to its default by naming it: only UNSET means 'not said'.
+    """
+    said = {name: _first(name, call, task, queue) for name in Resolved.__struct_fields__}
+    return Resolved(**said)  # type: ignore[arg-type]  # each field comes from the field of the same name
+
+
+def _first(name: str, *layers: Options) -> object:
+    for layer in layers:
+        value = getattr(layer, name)
+        if value is not UNSET:
+            return value
+    return getattr(DEFAULTS, name)
+
+
+def layer(
+    *,
+    queue: str | Unset = UNSET,
+    priority: int | Unset = UNSET,
+    max_retries: int | Unset = UNSET,
+    retry: RetryPolicy | Unset = UNSET,
+    soft_time_limit: Duration | Unset | None = UNSET,
+    time_limit: Duration | Unset | None = UNSET,
+    visibility_timeout: Duration | Unset = UNSET,
+    expires: Duration | Unset | None = UNSET,
+    result_ttl: Duration | Unset = UNSET,
+) -> Options:
+    """A layer from the words users write; ConfigError lists every fault at once."""
+    problems: list[str] = []
+    made = Options(
+        queue=_checked(problems, queue, queue_name),
+        priority=_checked(problems, priority, priority_level),
+        max_retries=_checked(problems, max_retries, _retries),
+        retry=_checked(problems, retry, _policy),
+        soft_ms=_span(problems, soft_time_limit, "soft_time_limit", 1),
+        hard_ms=_span(problems, time_limit, "time_limit", 1),
+        lease_ms=_needed(problems, visibility_timeout, "visibility_timeout", SHORTEST_LEASE_MS),
+        expires_ms=_span(problems, expires, "expires", 1),
+        result_ttl_ms=_needed(problems, result_ttl, "result_ttl", 0),
+    )
+    soft, hard = made.soft_ms, made.hard_ms
+    if isinstance(soft, int) and isinstance(hard, int) and soft >= hard:
+        problems.append(f"soft_time_limit ({soft} ms) must be shorter than time_limit ({hard} ms)")
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def queue_name(name: str) -> str:
+    """A queue's name: 1 to 200 printable characters without white space at its ends."""
+    if not isinstance(name, str) or not 0 < len(name) <= 200 or name != name.strip() or not name.isprintable():
+        raise ConfigError(f"a queue's name must be 1 to 200 printable characters, found {name!r}")
+    return name
+
+
+def priority_level(value: int) -> int:
+    """A priority from 0 (lowest, the default) to 9."""
+    if isinstance(value, bool) or not isinstance(value, int) or not LOWEST <= value <= HIGHEST:
+        raise ConfigError(f"priority must be a whole number from {LOWEST} to {HIGHEST}, found {value!r}")
+    return value
+
+
+def _retries(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
+        raise ConfigError(f"max_retries must be a whole number from 0 to 1,000,000, found {value!r}")
+    return value
+
+
+def _policy(value: RetryPolicy) -> RetryPolicy:
+    if not isinstance(value, RetryPolicy):
+        raise ConfigError(f"retry must be a RetryPolicy, as RetryPolicy.fixed('5s'), found {value!r}")
+    return value
+
+
+def _checked(problems: list[str], value: object, check: Callable[[Any], T]) -> T | Unset:
+    if isinstance(value, Unset):
+        return UNSET
+    try:
+        return check(value)
+    except ConfigError as fault:
+        problems.extend(fault.problems)
+        return UNSET
+
+
+def _span(problems: list[str], value: Duration | Unset | None, what: str, minimum: int) -> int | Unset | None:
+    if value is None or isinstance(value, Unset):
+        return value
+    try:
+        return milliseconds(value, what=what, minimum=minimum)
+    except ConfigError as fault:
+        problems.extend(fault.problems)
+        return UNSET
+
+
+def _needed(problems: list[str], value: Duration | Unset, what: str, minimum: int) -> int | Unset:
+    made = _span(problems, value, what, minimum)
+    if made is None:
+        problems.append(f"{what} cannot be None")
+        return UNSET
+    return made

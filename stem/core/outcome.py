@@ -1,0 +1,70 @@
+"""What became of one attempt, before anybody decided what to store about it."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from stem.core.lease import Ended
+
+#: Why a job was not run: nobody here knows its task, its bytes are no envelope, its arguments do not fit the model,
+#: or it had started under `at_most_once` and its worker had to stop.
+Refusal: TypeAlias = Literal["unknown_task", "undecodable", "invalid_arguments", "interrupted"]
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error as stored: class name, message and the formatted traceback (empty when there is none)."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class Returned(msgspec.Struct, frozen=True, tag=True):
+    """The function came to its end; `value` is its result as JSON."""
+
+    value: bytes
+
+
+class Raised(msgspec.Struct, frozen=True, tag=True):
+    """The function raised, ran over a limit, or returned what cannot be encoded; `names` as `error_names`."""
+
+    error: ErrorRecord
+    names: tuple[str, ...]
+
+
+class RetryAsked(msgspec.Struct, frozen=True, tag=True):
+    """The function called `ctx.retry(...)`: `delay_ms` None means the policy's own back-off."""
+
+    error: ErrorRecord
+    delay_ms: int | None = None
+    max_retries: int | None = None
+
+
+class Snoozed(msgspec.Struct, frozen=True, tag=True):
+    """The function called `ctx.snooze(...)`: run me later, this attempt does not count."""
+
+    delay_ms: int
+
+
+class Stopped(msgspec.Struct, frozen=True, tag=True):
+    """The job was cancelled while it ran, and the function has ended."""
+
+    reason: str
+
+
+class NotRun(msgspec.Struct, frozen=True, tag=True):
+    """The claim handed the job out only to be settled."""
+
+    ended: Ended
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """The function was never called: the job cannot be understood here, and trying again would not help."""
+
+    reason: Refusal
+    error: ErrorRecord
+
+
+Outcome: TypeAlias = Returned | Raised | RetryAsked | Snoozed | Stopped | NotRun | Refused

@@ -1,0 +1,52 @@
+"""The tasks an app knows by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from stem.core.task import AnyDeclared, AnyTask, DeclaredTask
+from stem.errors import ConfigError, UnknownTaskError
+
+
+class Registry:
+    """Tasks by name; two of the same name are refused with both places named."""
+
+    __slots__ = ("_tasks",)
+
+    def __init__(self, tasks: Iterable[AnyTask] = ()) -> None:
+        self._tasks: dict[str, AnyTask] = {}
+        for one in tasks:
+            self.add(one)
+
+    def add(self, one: AnyTask) -> None:
+        """Know this task; the same object twice is fine."""
+        there = self._tasks.get(one.name)
+        if there is not None and there is not one:
+            raise ConfigError(f"two tasks are named {one.name!r}: {_place(there)} and {_place(one)}")
+        self._tasks[one.name] = one
+
+    def get(self, name: str) -> AnyTask:
+        """The task, or UnknownTaskError with the nearest name."""
+        found = self._tasks.get(name)
+        if found is None:
+            raise UnknownTaskError(name, self._tasks)
+        return found
+
+    def handler(self, name: str) -> AnyDeclared | None:
+        """The task with its handler, or None when it is unknown or only defined here."""
+        found = self._tasks.get(name)
+        return found if isinstance(found, DeclaredTask) else None
+
+    def __iter__(self) -> Iterator[AnyTask]:
+        return iter(self._tasks.values())
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def handlers(self) -> list[AnyDeclared]:
+        """The tasks that can run here, by name."""
+        return sorted((t for t in self if isinstance(t, DeclaredTask)), key=lambda t: t.name)
+
+
+def _place(one: AnyTask) -> str:
+    return one.where if isinstance(one, DeclaredTask) else "a TaskDefinition"

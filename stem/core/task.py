@@ -1,0 +1,358 @@
+"""Tasks: a name, an argument model, a result type, options, and for the worker the function itself."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, overload
+
+from pydantic import BaseModel
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from typing_extensions import ParamSpec, TypeForm, Unpack
+
+from stem.core.call import Request, TaskEnqueueBuilder
+from stem.core.canvas import Composable
+from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec, check_path, uncarried
+from stem.core.context import Enqueuer, JobHandle, TaskContext
+from stem.core.duration import Duration
+from stem.core.limit import Limit
+from stem.core.options import TaskOptions, layer
+from stem.core.rate import Rate, rate
+from stem.core.retry import RetryPolicy
+from stem.core.unique import Unique
+from stem.errors import ConfigError
+from stem.values import UNSET, Unset
+
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A", bound=BaseModel)
+A_contra = TypeVar("A_contra", bound=BaseModel, contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+_NAME: Final = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
+
+
+class DefinitionOptions(TypedDict, total=False):
+    """What travels with a job and so must be known where it is enqueued: as the worker's declaration says it."""
+
+    queue: str
+    priority: int
+    expires: Duration | None
+    visibility_timeout: Duration
+    result_ttl: Duration
+    rate_limit: Rate | str | None
+    concurrency: Limit | int | None
+    unique: Unique | None
+    at_most_once: bool
+
+
+class TaskDefinition(Composable[A_contra, R_co]):
+    """A task as a producer knows it: name, argument model, result type and what travels with its jobs.
+
+    `TaskDefinition("mail.send", args=Mail, returns=str)` is enough to enqueue; the handler may live elsewhere.
+    """
+
+    name: str
+    args_model: type[BaseModel]
+    returns: object
+    options: TaskOptions
+
+    @overload
+    def __init__(
+        self: TaskDefinition[NoArgs, R], name: str, *, returns: TypeForm[R], **options: Unpack[DefinitionOptions]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: TaskDefinition[A, R],
+        name: str,
+        *,
+        args: type[A],
+        returns: TypeForm[R],
+        **options: Unpack[DefinitionOptions],
+    ) -> None: ...
+    def __init__(self, name: str, *, args: Any = NoArgs, returns: Any, **options: Unpack[DefinitionOptions]) -> None:
+        """ConfigError says what is wrong with the name or an option."""
+        said = layer(
+            queue=options.get("queue", UNSET),
+            priority=options.get("priority", UNSET),
+            expires=options.get("expires", UNSET),
+            visibility_timeout=options.get("visibility_timeout", UNSET),
+            result_ttl=options.get("result_ttl", UNSET),
+        )
+        travelling = TaskOptions(
+            layer=said,
+            rate_limit=rate(options.get("rate_limit")),
+            concurrency=_limit(options.get("concurrency")),
+            unique=options.get("unique"),
+            at_most_once=options.get("at_most_once", False),
+        )
+        self._declare(name, args, returns, travelling)
+
+    def _declare(self, name: str, args: type[BaseModel], returns: object, options: TaskOptions) -> None:
+        _check(name, args, returns, options)
+        self.name, self.args_model, self.returns, self.options = name, args, returns, options
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+    @overload
+    def build(self: TaskDefinition[NoArgs, R], /) -> TaskEnqueueBuilder[R]: ...
+    @overload
+    def build(self, args: A_contra, /) -> TaskEnqueueBuilder[R_co]: ...
+    def build(self, args: BaseModel | None = None, /) -> TaskEnqueueBuilder[Any]:
+        """A call of this task with these arguments, not yet sent."""
+        return TaskEnqueueBuilder(Request(task=self, args=NoArgs() if args is None else args))
+
+    @overload
+    def enqueue(self: TaskDefinition[NoArgs, R], app: Enqueuer, /) -> Coroutine[Any, Any, JobHandle[R]]: ...
+    @overload
+    def enqueue(self, app: Enqueuer, args: A_contra, /) -> Coroutine[Any, Any, JobHandle[R_co]]: ...
+    def enqueue(self, app: Enqueuer, args: Any = None, /) -> Coroutine[Any, Any, JobHandle[Any]]:
+        """Send a call with these arguments and no other options."""
+        call: TaskEnqueueBuilder[Any] = TaskEnqueueBuilder(Request(task=self, args=NoArgs() if args is None else args))
+        return app.submit(call)
+
+    @cached_property
+    def arguments(self) -> ArgumentsCodec[Any]:
+        """How arguments become bytes."""
+        return ArgumentsCodec(self.args_model)
+
+    @cached_property
+    def results(self) -> ResultCodec:
+        """How results become bytes."""
+        return ResultCodec(self.returns)
+
+    @property
+    def signature(self) -> str:
+        """For people: 'Order -> Receipt'; '()' for a task without arguments."""
+        taken = "()" if self.args_model is NoArgs else self.args_model.__name__
+        return f"{taken} -> {type_name(self.returns)}"
+
+
+class DeclaredTask(TaskDefinition[A_contra, R_co]):
+    """A task with its handler: what `@task` makes and a worker runs."""
+
+    fn: Callable[..., Any]
+    is_async: bool
+    takes: tuple[Literal["ctx", "args"], ...]
+
+    def __init__(self, name: str, fn: Callable[..., Any], shape: Shape, options: TaskOptions) -> None:
+        self._declare(name, shape.args, shape.returns, options)
+        self.fn, self.is_async, self.takes = fn, shape.is_async, shape.takes
+        self.__doc__ = fn.__doc__
+        self.__module__ = fn.__module__
+        self.__name__, self.__qualname__, self.__wrapped__ = fn.__name__, fn.__qualname__, fn
+
+    @property
+    def where(self) -> str:
+        """The handler's place, for messages: 'shop.tasks.charge'."""
+        return f"{self.fn.__module__}.{self.fn.__qualname__}"
+
+
+class AsyncTask(DeclaredTask[A_contra, R_co], Generic[P, A_contra, R_co]):
+    """What `@task` gives for an `async def` handler: still callable as it was, for tests."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        made: Coroutine[Any, Any, R_co] = self.fn(*args, **kwargs)
+        return made
+
+
+class SyncTask(DeclaredTask[A_contra, R_co], Generic[P, A_contra, R_co]):
+    """What `@task` gives for a plain `def` handler, which runs in a thread: still callable as it was."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        made: R_co = self.fn(*args, **kwargs)
+        return made
+
+
+#: Any task; what registries and workers hold.
+AnyTask: TypeAlias = TaskDefinition[Any, Any]
+AnyDeclared: TypeAlias = DeclaredTask[Any, Any]
+
+
+class TaskDecorator(Protocol):
+    """The eight shapes of a handler. The order is semantics: a handler whose argument has a default also matches
+    the shorter shape, so longer shapes come first; `(args)` stands last because checkers explain the last one.
+    """
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # the overlap with the sync twin is intended
+        self, fn: Callable[[TaskContext, A], Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[[TaskContext, A], A, R]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, fn: Callable[[TaskContext], Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[[TaskContext], NoArgs, R]: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, fn: Callable[[A], Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[[A], A, R]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, fn: Callable[[], Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[[], NoArgs, R]: ...
+    @overload
+    def __call__(self, fn: Callable[[TaskContext], R], /) -> SyncTask[[TaskContext], NoArgs, R]: ...
+    @overload
+    def __call__(self, fn: Callable[[TaskContext, A], R], /) -> SyncTask[[TaskContext, A], A, R]: ...
+    @overload
+    def __call__(self, fn: Callable[[], R], /) -> SyncTask[[], NoArgs, R]: ...
+    @overload
+    def __call__(self, fn: Callable[[A], R], /) -> SyncTask[[A], A, R]: ...
+
+
+def task(
+    name: str,
+    *,
+    queue: str | Unset = UNSET,
+    priority: int | Unset = UNSET,
+    max_retries: int | Unset = UNSET,
+    retry: RetryPolicy | Unset = UNSET,
+    soft_time_limit: Duration | Unset | None = UNSET,
+    time_limit: Duration | Unset | None = UNSET,
+    visibility_timeout: Duration | Unset = UNSET,
+    rate_limit: Rate | str | None = None,
+    concurrency: Limit | int | None = None,
+    unique: Unique | None = None,
+    expires: Duration | Unset | None = UNSET,
+    result_ttl: Duration | Unset = UNSET,
+    ignore_result: bool = False,
+    at_most_once: bool = False,
+    isolate: bool = False,
+    tags: Sequence[str] = (),
+    description: str = "",
+) -> TaskDecorator:
+    """Declare a task. Only declares: nothing is registered until an app collects it.
+
+    The handler is `async def` (runs in the event loop) or `def` (runs in a thread), and takes `(ctx, args)`,
+    `(args)`, `(ctx)` or nothing: `ctx` annotated as TaskContext, `args` as a pydantic model. ConfigError says what
+    is wrong with the name, an option or the handler's shape.
+
+    `max_retries` counts the attempts after the first. `visibility_timeout` is the lease: how long the job is held
+    without a renewal. `at_most_once` never runs the job twice, and so allows no retries.
+    """
+    said = layer(
+        queue=queue,
+        priority=priority,
+        max_retries=0 if at_most_once and isinstance(max_retries, Unset) else max_retries,
+        retry=retry,
+        soft_time_limit=soft_time_limit,
+        time_limit=time_limit,
+        visibility_timeout=visibility_timeout,
+        expires=expires,
+        result_ttl=result_ttl,
+    )
+    options = TaskOptions(
+        layer=said,
+        rate_limit=rate(rate_limit),
+        concurrency=_limit(concurrency),
+        unique=unique,
+        ignore_result=ignore_result,
+        at_most_once=at_most_once,
+        isolate=isolate,
+        tags=tuple(tags),
+        description=description,
+    )
+
+    def declare(fn: Callable[..., Any]) -> AnyDeclared:
+        # models declared inside the function that declares the task are not among fn's globals
+        shape = read_shape(fn, sys._getframe(1).f_locals)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        kind: type[AnyDeclared] = AsyncTask if shape.is_async else SyncTask
+        return kind(name, fn, shape, options)  # pyright: ignore[reportUnknownVariableType]
+
+    return typing.cast("TaskDecorator", declare)
+
+
+class Shape(typing.NamedTuple):
+    """How a handler is called: which of ctx and args it takes, its model, its result type."""
+
+    is_async: bool
+    takes: tuple[Literal["ctx", "args"], ...]
+    args: type[BaseModel]
+    returns: object
+
+
+def read_shape(fn: Callable[..., Any], names: Mapping[str, object]) -> Shape:
+    """The shape of a handler, or ConfigError that shows what was found."""
+    try:
+        hints = typing.get_type_hints(fn, localns=dict(names), include_extras=True)
+    except NameError as fault:
+        raise ConfigError(f"handler {fn.__qualname__!r}: {fault}; define it above the task") from None
+    takes: list[Literal["ctx", "args"]] = []
+    model: type[BaseModel] = NoArgs
+    for parameter in inspect.signature(fn).parameters.values():
+        hint = hints.get(parameter.name)
+        if hint is TaskContext and not takes:
+            takes.append("ctx")
+        elif isinstance(hint, type) and issubclass(hint, BaseModel) and "args" not in takes:
+            takes.append("args")
+            model = hint
+        else:
+            raise ConfigError(
+                f"handler {fn.__qualname__!r} must take (ctx: TaskContext, args: <a pydantic model>), either, "
+                f"or nothing; found {_shown(fn)}"
+            )
+    is_async = inspect.iscoroutinefunction(fn)
+    if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
+        raise ConfigError(f"handler {fn.__qualname__!r} is a generator; return a list instead of yielding")
+    return Shape(is_async, tuple(takes), model, hints.get("return", Any))
+
+
+def type_name(returns: object) -> str:
+    """A result type for people: 'Receipt', 'list[int]', 'None'."""
+    if returns is None or returns is type(None):
+        return "None"
+    if isinstance(returns, type) and not typing.get_args(returns):
+        return returns.__name__
+    return str(returns).replace("typing.", "")
+
+
+def _shown(fn: Callable[..., Any]) -> str:
+    return str(inspect.signature(fn)).partition(" ->")[0]
+
+
+def _limit(value: Limit | int | None) -> Limit | None:
+    return Limit(value) if isinstance(value, int) else value
+
+
+def _check(name: str, args: type[BaseModel], returns: object, options: TaskOptions) -> None:
+    """ConfigError with all faults of a declaration at once."""
+    problems: list[str] = []
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 200:
+        problems.append(f"a task's name must be dotted words, as 'orders.charge', found {name!r}")
+    if not (isinstance(args, type) and issubclass(args, BaseModel)):
+        raise ConfigError([*problems, f"task {name!r}: args must be a pydantic model, found {args!r}"])
+    args.model_rebuild()
+    problems += uncarried(args.__pydantic_core_schema__, args.__name__)
+    problems += _result_problems(name, returns)
+    problems += _option_problems(name, args, options)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _result_problems(name: str, returns: object) -> list[str]:
+    try:
+        adapter = ResultCodec(returns)
+    except (PydanticSchemaGenerationError, PydanticUserError) as fault:
+        return [
+            f"task {name!r}: the result {type_name(returns)} cannot be carried by JSON: {str(fault).splitlines()[0]}"
+        ]
+    return uncarried(adapter.schema, "the result")
+
+
+def _option_problems(name: str, args: type[BaseModel], options: TaskOptions) -> list[str]:
+    problems: list[str] = []
+    keys = (("rate_limit", options.rate_limit), ("concurrency", options.concurrency), ("unique", options.unique))
+    for what, rule in keys:
+        if rule is not None and rule.key is not None:
+            try:
+                check_path(args, rule.key, f"{what} of task {name!r}")
+            except ConfigError as fault:
+                problems.extend(fault.problems)
+    if options.at_most_once and options.layer.max_retries not in {UNSET, 0}:
+        problems.append(f"task {name!r} says at_most_once, so it cannot have max_retries={options.layer.max_retries}")
+    return problems

@@ -1,0 +1,163 @@
+"""The errors a caller can react to: one class per reaction, its facts as attributes.
+
+Every message says what was expected, what was found and the next step. Classes carry `exit_code`, which the
+command line uses as its own: 1 negative answer, 2 usage, 69 server unavailable, 70 failure (sysexits.h).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class StemError(Exception):
+    """Base of every error stem raises on purpose."""
+
+    exit_code = 70
+
+
+class ConfigError(StemError):
+    """The declaration or configuration is wrong; `problems` lists all faults at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class AppNotFoundError(ConfigError):
+    """The app named by `-A`, `STEM_APP` or stem.toml cannot be imported."""
+
+
+class UnknownTaskError(StemError):
+    """No task of this name is declared; `nearest` is the closest known name, if any is close."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = sorted(known)
+        self.nearest = nearest(name, self.known)
+        super().__init__(f"no task named {name!r} is registered; {hint(self.nearest, self.known)}")
+
+
+class InvalidArgumentsError(StemError):
+    """The arguments do not fit the task's model; nothing was enqueued. `details` is one line a fault."""
+
+    exit_code = 2
+
+    def __init__(self, task: str, details: Sequence[str]) -> None:
+        self.task = task
+        self.details = tuple(details)
+        super().__init__(f"arguments of task {task!r} were refused: " + "; ".join(self.details))
+
+
+class PayloadTooLargeError(StemError):
+    """The encoded envelope is over the limit; nothing was enqueued."""
+
+    exit_code = 2
+
+    def __init__(self, task: str, size: int, limit: int) -> None:
+        self.task, self.size, self.limit = task, size, limit
+        super().__init__(
+            f"arguments of task {task!r} take {size:,} bytes, over the limit of {limit:,}; "
+            "store the data elsewhere and send a reference, or raise Stem(max_payload=)"
+        )
+
+
+class UniqueConflictError(StemError):
+    """Another live job holds the unique key; `holder` is its id."""
+
+    exit_code = 1
+
+    def __init__(self, key: str, holder: str) -> None:
+        self.key, self.holder = key, holder
+        super().__init__(f"unique key {key!r} is held by job {holder}; nothing was enqueued")
+
+
+class JobError(StemError):
+    """Base of what `JobHandle.result()` raises about the job itself; `job_id` names it."""
+
+    exit_code = 1
+
+    def __init__(self, job_id: str, message: str) -> None:
+        self.job_id = job_id
+        super().__init__(message)
+
+
+class JobFailed(JobError):  # noqa: N818 - the public name reads as the state it reports
+    """The job was buried; `reason` as in its dead letter, `error_type` and `error_message` of the last attempt."""
+
+    def __init__(self, job_id: str, *, reason: str, error_type: str, error_message: str, traceback: str = "") -> None:
+        self.reason, self.error_type, self.error_message, self.traceback = reason, error_type, error_message, traceback
+        super().__init__(job_id, f"job {job_id} failed ({reason}): {error_type}: {error_message}")
+
+
+class JobCancelled(JobError):  # noqa: N818
+    """The job was cancelled, by somebody or because it expired; `reason` says which."""
+
+    def __init__(self, job_id: str, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(job_id, f"job {job_id} was cancelled ({reason})")
+
+
+class ResultTimeout(JobError):  # noqa: N818
+    """The wait ended before the job did; the job goes on."""
+
+    def __init__(self, job_id: str, *, seconds: float, state: str) -> None:
+        self.seconds, self.state = seconds, state
+        super().__init__(job_id, f"job {job_id} had no result after {seconds:g} s; it is {state} and goes on")
+
+
+class ResultNotKept(JobError):  # noqa: N818
+    """The job succeeded, but its value was not stored (`ignore_result=True`)."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id, f"job {job_id} succeeded, but its task says ignore_result=True: no value was kept")
+
+
+class UnknownJobError(JobError):
+    """No job of this id is known: never enqueued here, or its result has passed its time to live."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            job_id, f"no job {job_id!r} is known: it was never enqueued in this namespace, or its result has expired"
+        )
+
+
+class LeaseLost(StemError):  # noqa: N818
+    """The delivery belongs to somebody else now; what this attempt does can no longer be stored."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"the lease on job {job_id} was lost; its outcome would be discarded")
+
+
+class SoftTimeLimit(Exception):  # noqa: N818
+    """Thrown into a handler at its soft time limit, so that it can tidy up and end. Not a StemError: users catch it."""
+
+
+class EngineUnavailableError(StemError):
+    """The database cannot be reached or used right now; worth trying again."""
+
+    exit_code = 69
+
+
+class EngineRefusedError(StemError):
+    """The database can be reached, but must not be used: another program's file, a newer schema, read-only."""
+
+    exit_code = 70
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to `name`, or None when none is close (difflib ratio 0.6)."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return close[0] if close else None
+
+
+def hint(close: str | None, known: Sequence[str], show: int = 5) -> str:
+    """'did you mean 'a'? (3 known: a, b, c)' for the tail of an error message."""
+    listed = ", ".join(known[:show]) + (", ..." if len(known) > show else "")
+    count = f"{len(known)} known: {listed}" if known else "none is known"
+    return f"did you mean {close!r}? ({count})" if close else count

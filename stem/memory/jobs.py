@@ -1,0 +1,91 @@
+"""Single jobs, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stem.contracts.jobs import JobFilter, JobRow
+from stem.memory.space import Space, StoredJob, StoredResult
+
+
+class MemoryJobs:
+    """The Jobs of a Space."""
+
+    def __init__(self, space: Space, now: Callable[[], int]) -> None:
+        self._space = space
+        self._now = now
+
+    async def get(self, job_id: str) -> JobRow | None:
+        with self._space.lock:
+            job, result = self._space.jobs.get(job_id), self._space.result(job_id, self._now())
+            if job is not None:
+                return _live(job, envelope=True)
+            return _finished(result) if result is not None else None
+
+    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[JobRow], str]:
+        space, now = self._space, self._now()
+        with space.lock:
+            live = [(job.seq, _live(job)) for job in space.jobs.values()]
+            over = [
+                (result.seq, _finished(result))
+                for result in list(space.results.values())
+                if result.expires_at > now and result.id not in space.jobs
+            ]
+        before = int(cursor) if cursor else None
+        rows = sorted(
+            ((seq, row) for seq, row in live + over if _fits(row, which) and (before is None or seq < before)),
+            key=lambda pair: -pair[0],
+        )
+        page = rows[:limit]
+        return [row for _, row in page], str(page[-1][0]) if len(rows) > limit else ""
+
+
+def _fits(row: JobRow, which: JobFilter) -> bool:
+    return (
+        (not which.states or row.state in which.states)
+        and which.queue in {"", row.queue}
+        and which.task in {"", row.task}
+    )
+
+
+def _live(job: StoredJob, *, envelope: bool = False) -> JobRow:
+    sub = job.sub
+    running = job.state == "running"
+    dead = bool(job.died_at)
+    return JobRow(
+        id=sub.id,
+        task=sub.task,
+        queue=sub.queue,
+        state=job.state,
+        priority=sub.priority,
+        attempts=job.attempts,
+        fence=job.fence,
+        losses=job.losses,
+        enqueued_at=job.enqueued_at,
+        ready_at=job.ready_at,
+        expires_at=job.expires_at,
+        lease_until=job.lease_until if running else None,
+        started_at=job.started_at,
+        finished_at=job.died_at if dead else None,
+        worker=job.worker,
+        unique_key=sub.unique.key if sub.unique is not None else "",
+        parked_key=job.parked_key,
+        reason=job.reason,
+        cancel_requested=job.cancel_reason is not None,
+        progress=job.progress,
+        error=job.error,
+        record=job.record,
+        envelope=sub.envelope if envelope else b"",
+    )
+
+
+def _finished(result: StoredResult) -> JobRow:
+    return JobRow(
+        id=result.id,
+        task=result.task,
+        queue=result.queue,
+        state=result.state,
+        fence=max(0, result.fence),
+        finished_at=result.finished_at,
+        record=result.record,
+    )

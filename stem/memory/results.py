@@ -1,0 +1,77 @@
+"""What became of jobs, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from stem.memory.bells import sleep_on
+from stem.memory.dead_letters import forget
+from stem.memory.space import Space
+
+
+class MemoryResults:
+    """The Results of a Space."""
+
+    reply_to = ""
+
+    def __init__(self, space: Space, now: Callable[[], int]) -> None:
+        self._space = space
+        self._now = now
+
+    async def get(self, ids: Sequence[str]) -> list[bytes | None]:
+        with self._space.lock:
+            return [self._record(job_id) for job_id in ids]
+
+    async def wait(self, job_id: str, timeout_ms: int | None) -> bytes | None:
+        deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        while True:
+            with self._space.lock:
+                record = self._record(job_id)
+                if record is not None or self._version(job_id) == "gone":
+                    return record
+                bell = self._space.bells.arm(("job", job_id))
+            if not await self._sleep(job_id, bell, deadline):
+                return None
+
+    async def changed(self, job_id: str, version: str, timeout_ms: int | None) -> str:
+        deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        while True:
+            with self._space.lock:
+                here = self._version(job_id)
+                if here != version:
+                    return here
+                bell = self._space.bells.arm(("job", job_id))
+            if not await self._sleep(job_id, bell, deadline):
+                return version
+
+    async def sweep(self, limit: int = 500) -> int:
+        space, now = self._space, self._now()
+        with space.lock:
+            over = [result.id for result in space.results.values() if result.expires_at <= now][:limit]
+            for job_id in over:
+                del space.results[job_id]
+            dead = [job for job in space.jobs.values() if job.died_at and job.dead_until <= now][: limit - len(over)]
+            for job in dead:
+                forget(space, job)
+            return len(over) + len(dead)
+
+    async def _sleep(self, job_id: str, bell: asyncio.Future[None], deadline: float | None) -> bool:
+        left = None if deadline is None else max(0, round((deadline - time.monotonic()) * 1000))
+        try:
+            return await sleep_on(bell, left)
+        finally:
+            with self._space.lock:
+                self._space.bells.disarm(("job", job_id), bell)
+
+    def _record(self, job_id: str) -> bytes | None:
+        result = self._space.result(job_id, self._now())
+        return None if result is None else result.record
+
+    def _version(self, job_id: str) -> str:
+        job = self._space.jobs.get(job_id)
+        if job is not None:
+            return f"{job.seq}.{job.changes}"
+        result = self._space.result(job_id, self._now())
+        return "gone" if result is None else f"done.{result.seq}"
