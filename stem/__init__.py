@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    # composing an app
+    from stem.app import Stem as Stem
+
+    # watching
+    from stem.client.dead_letters import DeadLetter as DeadLetter
+    from stem.contracts.queues import QueueStats as QueueStats
+
     # declaring
     from stem.core.call import TaskEnqueueBuilder as TaskEnqueueBuilder
     from stem.core.canvas import Chain as Chain
@@ -15,19 +22,64 @@ if TYPE_CHECKING:
     from stem.core.context import TaskContext as TaskContext
     from stem.core.job import Job as Job
     from stem.core.limit import Limit as Limit
+    from stem.core.queue import Queue as Queue
     from stem.core.rate import Rate as Rate
     from stem.core.retry import RetryPolicy as RetryPolicy
+    from stem.core.settle import Signal as Signal
     from stem.core.task import AsyncTask as AsyncTask
     from stem.core.task import SyncTask as SyncTask
     from stem.core.task import TaskDefinition as TaskDefinition
     from stem.core.task import task as task
     from stem.core.unique import Unique as Unique
+
+    # errors
+    from stem.errors import ConfigError as ConfigError
+    from stem.errors import EngineRefusedError as EngineRefusedError
+    from stem.errors import EngineUnavailableError as EngineUnavailableError
+    from stem.errors import InvalidArgumentsError as InvalidArgumentsError
+    from stem.errors import JobCancelled as JobCancelled
+    from stem.errors import JobFailed as JobFailed
+    from stem.errors import LeaseLost as LeaseLost
+    from stem.errors import PayloadTooLargeError as PayloadTooLargeError
+    from stem.errors import ResultNotKept as ResultNotKept
+    from stem.errors import ResultTimeout as ResultTimeout
+    from stem.errors import SoftTimeLimit as SoftTimeLimit
+    from stem.errors import StemError as StemError
+    from stem.errors import UniqueConflictError as UniqueConflictError
+    from stem.errors import UnknownJobError as UnknownJobError
+    from stem.errors import UnknownTaskError as UnknownTaskError
+    from stem.observe.middleware import Middleware as Middleware
+    from stem.worker.worker import Worker as Worker
 else:
     from stem._lazy import lazy
 
     __getattr__, __dir__, __all__ = lazy(
         __name__,
         {
+            "stem.app": ["Stem"],
+            "stem.client.dead_letters": ["DeadLetter"],
+            "stem.contracts.queues": ["QueueStats"],
+            "stem.core.queue": ["Queue"],
+            "stem.core.settle": ["Signal"],
+            "stem.errors": [
+                "ConfigError",
+                "EngineRefusedError",
+                "EngineUnavailableError",
+                "InvalidArgumentsError",
+                "JobCancelled",
+                "JobFailed",
+                "LeaseLost",
+                "PayloadTooLargeError",
+                "ResultNotKept",
+                "ResultTimeout",
+                "SoftTimeLimit",
+                "StemError",
+                "UniqueConflictError",
+                "UnknownJobError",
+                "UnknownTaskError",
+            ],
+            "stem.observe.middleware": ["Middleware"],
+            "stem.worker.worker": ["Worker"],
             "stem.core.call": ["TaskEnqueueBuilder"],
             "stem.core.canvas": ["Chain", "Composable"],
             "stem.core.codec": ["NoArgs"],

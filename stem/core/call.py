@@ -10,9 +10,10 @@ import msgspec
 from pydantic import BaseModel
 
 from stem.core.canvas import Composable
+from stem.core.codec import check_unique_path
 from stem.core.context import Enqueuer, JobHandle
 from stem.core.duration import Duration, instant_ms, milliseconds
-from stem.core.options import NOTHING_SAID, Options, layer
+from stem.core.options import NOTHING_SAID, Options, layer, unique_rule
 from stem.core.retry import RetryPolicy
 from stem.core.unique import Unique
 from stem.errors import ConfigError
@@ -66,17 +67,15 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
 
     def header(self, key: str, value: str) -> Self:
         """Add one text header; handlers read it in `ctx.headers`."""
-        if not isinstance(key, str) or not isinstance(value, str):
+        if not _is_text(key) or not _is_text(value):
             raise ConfigError(f"a header is text to text, found {key!r}: {value!r}")
         return self._with(headers={**self.request.headers, key: value})
 
     def meta(self, key: str, value: object) -> Self:
         """Add one piece of JSON metadata; handlers read it in `ctx.meta`."""
-        try:
-            msgspec.json.encode(value)
-        except (TypeError, ValueError, msgspec.MsgspecError) as fault:
-            raise ConfigError(f"metadata {key!r} must be plain JSON: {fault}") from None
-        return self._with(meta={**self.request.meta, key: value})
+        if not _is_text(key):
+            raise ConfigError(f"the name of metadata must be text, found {key!r}")
+        return self._with(meta={**self.request.meta, key: _as_handler_sees(key, value)})
 
     def queue(self, name: str) -> Self:
         """Send it to this queue."""
@@ -101,6 +100,9 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
     def retries(self, most: int, policy: RetryPolicy | Unset = UNSET) -> Self:
         """At most this many retries, and with `policy`, when given."""
         said = layer(max_retries=most, retry=policy)
+        task = self.request.task
+        if task.options.at_most_once and most > 0:
+            raise ConfigError(f"task {task.name!r} says at_most_once, so a call of it cannot have retries({most})")
         return self._say(said, "max_retries", *(() if isinstance(policy, Unset) else ("retry",)))
 
     def time_limit(self, hard: Duration | None = None, *, soft: Duration | None = None) -> Self:
@@ -109,10 +111,18 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
 
     def unique(self, rule: Unique | None, *, key: str = "") -> Self:
         """Hold this rule, with a computed `key` if given; None: no uniqueness, whatever the task says."""
+        task = self.request.task
+        unique_rule(rule)
+        if not _is_text(key):
+            raise ConfigError(f"unique(key=) must be text, found {key!r}")
+        if rule is not None and rule.key is not None:
+            check_unique_path(task.args_model, rule.key, f"unique of a call of {task.name!r}")
         return self._with(unique=rule, unique_key=key)
 
     def limit_key(self, value: str) -> Self:
         """Count this call under `value` in the task's rate and concurrency limits."""
+        if not _is_text(value):
+            raise ConfigError(f"a limit key must be text, found {value!r}")
         return self._with(limit_key=value)
 
     def _say(self, said: Options, *fields: str) -> Self:
@@ -121,3 +131,25 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
 
     def _with(self, **changes: object) -> Self:
         return type(self)(msgspec.structs.replace(self.request, **changes))
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text that UTF-8 can carry: lone surrogates cannot travel."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _as_handler_sees(key: str, value: object) -> object:
+    """A copy of plain JSON, safe from later changes; ConfigError when it would not arrive as it is."""
+    try:
+        seen: object = msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as fault:
+        raise ConfigError(f"metadata {key!r} must be plain JSON: {fault}") from None
+    if seen != value:
+        raise ConfigError(f"metadata {key!r} must be plain JSON: {value!r} would arrive as {seen!r}")
+    return seen

@@ -7,13 +7,15 @@ The only floor on which `Any` is at home: everything above it is typed by the ta
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Generic, TypeVar
+from types import UnionType
+from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
+from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator, to_jsonable_python
 
 from stem.errors import ConfigError
 
@@ -98,7 +100,7 @@ def canonical(data: bytes, path: str | None = None) -> bytes:
     value = json.loads(data)
     for part in path.split(".") if path else ():
         value = value.get(part) if isinstance(value, dict) else None
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def faults(error: ValidationError) -> list[str]:
@@ -119,13 +121,29 @@ def value_at(args: BaseModel, path: str) -> str:
     value: object = args
     for part in path.split("."):
         value = getattr(value, part, None)
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float | bool | None) else json.dumps(value, default=str)
+    plain = to_jsonable_python(value, fallback=str)
+    return plain if isinstance(plain, str) else json.dumps(plain, sort_keys=True)
 
 
 def check_path(model: type[BaseModel], path: str, what: str) -> None:
     """ConfigError unless `path` names a field of the model, through nested models."""
+    for _ in _fields_on(model, path, what):
+        pass
+
+
+def check_unique_path(model: type[BaseModel], path: str, what: str) -> None:
+    """As `check_path`; a field with an alias is refused too: unique keys read the JSON, where it has another name."""
+    for name, field in _fields_on(model, path, what):
+        alias = field.serialization_alias or name
+        if alias != name:
+            raise ConfigError(
+                f"{what} names the field {path!r}, but {name!r} has the alias {alias!r}; "
+                "name a field without alias, or give the key with .unique(rule, key=...)"
+            )
+
+
+def _fields_on(model: type[BaseModel], path: str, what: str) -> Iterator[tuple[str, Any]]:
+    """The fields that `path` goes through, with their names; ConfigError at the first that is not there."""
     here: Any = model
     for part in path.split("."):
         fields: Mapping[str, Any] = getattr(here, "model_fields", {})
@@ -133,7 +151,16 @@ def check_path(model: type[BaseModel], path: str, what: str) -> None:
             known = ", ".join(fields) or "none"
             where = getattr(here, "__name__", str(here))
             raise ConfigError(f"{what} names the field {path!r}, but {where} has no field {part!r}; fields: {known}")
-        here = fields[part].annotation
+        yield part, fields[part]
+        here = _without_none(fields[part].annotation)
+
+
+def _without_none(annotation: Any) -> Any:
+    """`Customer | None` as Customer: a path may go through a model that can be missing."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    some = [part for part in get_args(annotation) if part is not type(None)]
+    return some[0] if len(some) == 1 else annotation
 
 
 def uncarried(schema: object, where: str) -> list[str]:
@@ -147,6 +174,7 @@ _BYTES_CURE: Final = (
 )
 _OBJECT_CURE: Final = "JSON cannot carry this type; use a pydantic model or give the field a serializer and validator"
 _NAN_CURE: Final = "the default is not a finite number, and JSON has no NaN or Infinity; use None instead"
+_MASK_CURE: Final = "JSON would carry only asterisks; use str, or give the field a serializer"
 _OPAQUE: Final = frozenset({"callable", "is-instance", "is-subclass", "generator"})
 
 
@@ -160,6 +188,8 @@ def _uncarried(schema: object, path: str, config: Mapping[str, object]) -> Itera
     config = {**config, **(schema.get("config") or {})}
     kind = schema.get("type")
     if "serialization" in schema and kind != "model":
+        if _masks(schema["serialization"]):
+            yield path, _MASK_CURE
         return
     if kind == "bytes" and not _bytes_encoded(config):
         yield path, _BYTES_CURE
@@ -174,6 +204,12 @@ def _uncarried(schema: object, path: str, config: Mapping[str, object]) -> Itera
                 yield from _uncarried(field, f"{path}.{name}", config)
         elif key not in {"config", "metadata", "default", "cls"}:
             yield from _uncarried(part, path, config)
+
+
+def _masks(serialization: Any) -> bool:
+    """Whether values are written as pydantic writes its SecretStr, SecretBytes and Secret[...]."""
+    function = serialization.get("function")
+    return getattr(function, "__module__", "") == "pydantic.types" and "secret" in getattr(function, "__name__", "")
 
 
 def _bytes_encoded(config: Mapping[str, object]) -> bool:
@@ -200,6 +236,9 @@ def _refuse_nonfinite(value: object, path: str = "") -> None:
     elif isinstance(value, Mapping):
         for name, part in value.items():
             _refuse_nonfinite(part, f"{path}.{name}")
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for name in (field.name for field in dataclasses.fields(value)):
+            _refuse_nonfinite(getattr(value, name), f"{path}.{name}")
     elif isinstance(value, list | tuple | set | frozenset):
         for index, part in enumerate(value):
             _refuse_nonfinite(part, f"{path}.{index}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Final, TypeAlias
 
 from stem.errors import ConfigError
@@ -13,9 +14,11 @@ from stem.errors import ConfigError
 Duration: TypeAlias = timedelta | float | int | str
 
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_PART: Final = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)(ms|s|m|h|d|w)")
 #: Longest span accepted: 100 years. Beyond it a number is a mistake (often milliseconds given as seconds).
 _LONGEST_MS: Final = 100 * 366 * 86_400_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def milliseconds(value: Duration, *, what: str = "duration", minimum: int = 0) -> int:
@@ -23,28 +26,33 @@ def milliseconds(value: Duration, *, what: str = "duration", minimum: int = 0) -
 
     `what` names the option in the message; `minimum` is the smallest accepted number of milliseconds.
     """
-    ms = _raw_ms(value, what)
-    if not minimum <= ms <= _LONGEST_MS:
-        raise ConfigError(f"{what} must be between {minimum} ms and 100 years, found {value!r}")
-    return ms
+    exact = _exact_ms(value, what)
+    if exact < 0 or not minimum <= math.ceil(exact) <= _LONGEST_MS:
+        raise ConfigError(f"{what} must be between {words(minimum)} and 100 years, found {value!r}")
+    return math.ceil(exact)
 
 
-def _raw_ms(value: Duration, what: str) -> int:
+def _exact_ms(value: Duration, what: str) -> Fraction:
     if isinstance(value, timedelta):
-        return math.ceil(value / timedelta(milliseconds=1))
+        return Fraction(value // timedelta.resolution, 1000)
     if isinstance(value, str):
         return _text_ms(value, what)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{what} must be a timedelta, seconds, or text like '30s', found {value!r}")
-    return math.ceil(value * 1000)
+    if isinstance(value, int):
+        return Fraction(value * 1000)
+    if not math.isfinite(value):
+        raise ConfigError(f"{what} must be a finite number of seconds, found {value!r}")
+    # through the shortest text: 0.07 means 70 ms, although 0.07 * 1000 is a little more
+    return Fraction(repr(value)) * 1000
 
 
-def _text_ms(text: str, what: str) -> int:
+def _text_ms(text: str, what: str) -> Fraction:
     compact = text.strip().replace(" ", "").lower()
     parts = _PART.findall(compact)
     if not parts or "".join(n + u for n, u in parts) != compact:
         raise ConfigError(f"{what} must look like '250ms', '30s', '5m', '1h30m' or '2d', found {text!r}")
-    return math.ceil(sum(float(n) * _UNIT_MS[u] for n, u in parts))
+    return sum((Fraction(n) * _UNIT_MS[u] for n, u in parts), start=Fraction(0))
 
 
 def span(ms: int) -> timedelta:
@@ -56,14 +64,14 @@ def instant_ms(value: datetime, *, what: str = "instant") -> int:
     """An aware datetime as unix milliseconds; a naive one is refused, because its zone can only be guessed."""
     if not isinstance(value, datetime):
         raise ConfigError(f"{what} must be an aware datetime, found {value!r}")
-    if value.tzinfo is None:
+    if value.utcoffset() is None:
         raise ConfigError(f"{what} must carry a time zone, found the naive {value.isoformat()}; add tzinfo=UTC")
-    return math.floor(value.timestamp() * 1000)
+    return (value - _EPOCH) // _MILLISECOND
 
 
 def instant(ms: int) -> datetime:
     """Unix milliseconds as an aware UTC datetime."""
-    return datetime.fromtimestamp(ms / 1000, tz=UTC)
+    return _EPOCH + ms * _MILLISECOND
 
 
 def words(ms: int) -> str:

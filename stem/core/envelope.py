@@ -13,6 +13,7 @@ import msgspec
 from stem.core.outcome import ErrorRecord
 from stem.core.retry import RetryPolicy
 from stem.core.unique import UniqueClaim
+from stem.errors import ConfigError
 
 #: Version of the envelope's format. A worker refuses a newer one and buries the job with that reason.
 WIRE_VERSION: Final = 1
@@ -73,6 +74,8 @@ class UndecodableError(Exception):
     """The bytes are no envelope that this version understands; the message says why."""
 
 
+#: What foreign bytes can raise; ConfigError comes from a retry policy that no declaration would have accepted.
+_FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ConfigError)
 _decoder: Final = msgspec.json.Decoder(Envelope)
 _encoder: Final = msgspec.json.Encoder()
 _overrides: Final = msgspec.json.Decoder(Overrides)
@@ -83,16 +86,21 @@ def decode(data: bytes) -> Envelope:
     """The envelope in these bytes, or UndecodableError."""
     try:
         made = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+    except _FAULTS as fault:
         raise UndecodableError(f"not an envelope: {fault}") from None
     if made.v > WIRE_VERSION:
         raise UndecodableError(f"wire version {made.v} is newer than {WIRE_VERSION}; update this worker")
+    if made.v < 1:
+        raise UndecodableError(f"wire version {made.v} never existed")
     return made
 
 
 def decode_overrides(data: bytes) -> Overrides:
-    """The overrides beside a job; empty bytes mean none."""
-    return _overrides.decode(data) if data else Overrides()
+    """The overrides beside a job, or UndecodableError; empty bytes mean none."""
+    try:
+        return _overrides.decode(data) if data else Overrides()
+    except _FAULTS as fault:
+        raise UndecodableError(f"not the overrides of a job: {fault}") from None
 
 
 def undecodable(fault: UndecodableError) -> ErrorRecord:

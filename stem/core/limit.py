@@ -22,6 +22,13 @@ class Limit(msgspec.Struct, frozen=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
             raise ConfigError(f"a concurrency limit must be a whole number of at least 1, found {self.count!r}")
+        if self.key is not None and not isinstance(self.key, str):
+            raise ConfigError(f"the key of a limit must be the name of an argument field, found {self.key!r}")
+
+
+def limit(value: Limit | int | None) -> Limit | None:
+    """The option as a Limit; a number means one count for the whole task."""
+    return value if value is None or isinstance(value, Limit) else Limit(value)
 
 
 class LimitRow(msgspec.Struct, frozen=True):

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypedDict, TypeVar
 
 import msgspec
+from typing_extensions import Unpack
 
 from stem.core.duration import Duration, milliseconds
 from stem.core.lease import DEFAULT_LEASE_MS, DEFAULT_MAX_LOSSES, SHORTEST_LEASE_MS
-from stem.core.limit import Limit
+from stem.core.limit import Limit, limit
 from stem.core.priority import HIGHEST, LOWEST
-from stem.core.rate import Rate
+from stem.core.rate import Rate, rate
 from stem.core.retry import DEFAULT_POLICY, RetryPolicy
 from stem.core.unique import Unique
 from stem.errors import ConfigError
 from stem.values import UNSET, Unset
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 #: Results live one day unless told otherwise. As Celery.
 DEFAULT_RESULT_TTL_MS: Final = 86_400_000
 #: Dead letters live 30 days.
 DEAD_LETTER_TTL_MS: Final = 30 * 86_400_000
+#: Shortest life of a result: below it a waiting caller could miss the value between the ring and the read.
+SHORTEST_RESULT_TTL_MS: Final = 1_000
 DEFAULT_QUEUE: Final = "default"
 
 
@@ -38,6 +42,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     lease_ms: int | Unset = UNSET
     expires_ms: int | Unset | None = UNSET
     result_ttl_ms: int | Unset = UNSET
+
+
+class LayerWords(TypedDict, total=False):
+    """The words of `layer`."""
+
+    queue: str | Unset
+    priority: int | Unset
+    max_retries: int | Unset
+    retry: RetryPolicy | Unset
+    soft_time_limit: Duration | Unset | None
+    time_limit: Duration | Unset | None
+    visibility_timeout: Duration | Unset
+    expires: Duration | Unset | None
+    result_ttl: Duration | Unset
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,15 +137,15 @@ def layer(
     """A layer from the words users write; ConfigError lists every fault at once."""
     problems: list[str] = []
     made = Options(
-        queue=_checked(problems, queue, queue_name),
-        priority=_checked(problems, priority, priority_level),
-        max_retries=_checked(problems, max_retries, _retries),
-        retry=_checked(problems, retry, _policy),
+        queue=_said(problems, queue, queue_name),
+        priority=_said(problems, priority, priority_level),
+        max_retries=_said(problems, max_retries, _retries),
+        retry=_said(problems, retry, _policy),
         soft_ms=_span(problems, soft_time_limit, "soft_time_limit", 1),
         hard_ms=_span(problems, time_limit, "time_limit", 1),
         lease_ms=_needed(problems, visibility_timeout, "visibility_timeout", SHORTEST_LEASE_MS),
         expires_ms=_span(problems, expires, "expires", 1),
-        result_ttl_ms=_needed(problems, result_ttl, "result_ttl", 0),
+        result_ttl_ms=_needed(problems, result_ttl, "result_ttl", SHORTEST_RESULT_TTL_MS),
     )
     soft, hard = made.soft_ms, made.hard_ms
     if isinstance(soft, int) and isinstance(hard, int) and soft >= hard:
@@ -135,6 +153,58 @@ def layer(
     if problems:
         raise ConfigError(problems)
     return made
+
+
+def task_options(
+    *,
+    rate_limit: Rate | str | None = None,
+    concurrency: Limit | int | None = None,
+    unique: Unique | None = None,
+    ignore_result: bool = False,
+    at_most_once: bool = False,
+    isolate: bool = False,
+    tags: Sequence[str] = (),
+    description: str = "",
+    **said: Unpack[LayerWords],
+) -> TaskOptions:
+    """All that a declaration says, from the words users write; ConfigError lists every fault at once."""
+    problems: list[str] = []
+    once = checked(problems, False, _flag, at_most_once, "at_most_once")
+    if once and isinstance(said.get("max_retries", UNSET), Unset):
+        said["max_retries"] = 0
+    made = TaskOptions(
+        layer=checked(problems, NOTHING_SAID, lambda: layer(**said)),
+        rate_limit=checked(problems, None, rate, rate_limit),
+        concurrency=checked(problems, None, limit, concurrency),
+        unique=checked(problems, None, unique_rule, unique),
+        ignore_result=checked(problems, False, _flag, ignore_result, "ignore_result"),
+        at_most_once=once,
+        isolate=checked(problems, False, _flag, isolate, "isolate"),
+        tags=checked(problems, (), _tags, tags),
+        description=checked(problems, "", _description, description),
+    )
+    most = made.layer.max_retries
+    if once and isinstance(most, int) and most > 0:
+        problems.append(f"at_most_once never runs a job twice, so max_retries must be 0, found {most}")
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def checked(problems: list[str], fallback: F, check: Callable[..., T], *args: object) -> T | F:
+    """What `check(*args)` makes, or `fallback` with the faults of its ConfigError added to `problems`."""
+    try:
+        return check(*args)
+    except ConfigError as fault:
+        problems.extend(fault.problems)
+        return fallback
+
+
+def unique_rule(value: Unique | None) -> Unique | None:
+    """The option as a rule; a bare True is refused, for it says neither until when nor over what."""
+    if value is not None and not isinstance(value, Unique):
+        raise ConfigError(f"unique must be a rule, as Unique() or Unique(key='order'), or None, found {value!r}")
+    return value
 
 
 def queue_name(name: str) -> str:
@@ -163,24 +233,33 @@ def _policy(value: RetryPolicy) -> RetryPolicy:
     return value
 
 
-def _checked(problems: list[str], value: object, check: Callable[[Any], T]) -> T | Unset:
-    if isinstance(value, Unset):
-        return UNSET
-    try:
-        return check(value)
-    except ConfigError as fault:
-        problems.extend(fault.problems)
-        return UNSET
+def _flag(value: bool, what: str) -> bool:  # noqa: FBT001 - the value under test
+    if not isinstance(value, bool):
+        raise ConfigError(f"{what} must be True or False, found {value!r}")
+    return value
+
+
+def _tags(value: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else None
+    if found is None or not all(isinstance(tag, str) and tag for tag in found):
+        raise ConfigError(f"tags must be a list of words, as ['mail'], found {value!r}")
+    return found
+
+
+def _description(value: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"description must be text, found {value!r}")
+    return value
+
+
+def _said(problems: list[str], value: object, check: Callable[[Any], T]) -> T | Unset:
+    return UNSET if isinstance(value, Unset) else checked(problems, UNSET, check, value)
 
 
 def _span(problems: list[str], value: Duration | Unset | None, what: str, minimum: int) -> int | Unset | None:
     if value is None or isinstance(value, Unset):
         return value
-    try:
-        return milliseconds(value, what=what, minimum=minimum)
-    except ConfigError as fault:
-        problems.extend(fault.problems)
-        return UNSET
+    return checked(problems, UNSET, lambda: milliseconds(value, what=what, minimum=minimum))
 
 
 def _needed(problems: list[str], value: Duration | Unset, what: str, minimum: int) -> int | Unset:

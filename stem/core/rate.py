@@ -11,7 +11,7 @@ import msgspec
 from stem.core.duration import milliseconds
 from stem.errors import ConfigError
 
-_GRAMMAR: Final = re.compile(r"(\d+)\s*/\s*(\d*)\s*(ms|s|m|h|d)")
+_GRAMMAR: Final = re.compile(r"(\d{1,9})\s*/\s*(\d{0,9})\s*(ms|s|m|h|d)")
 
 
 class Rate(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -28,15 +28,19 @@ class Rate(msgspec.Struct, frozen=True, omit_defaults=True):
         found = _GRAMMAR.fullmatch(self.text.strip()) if isinstance(self.text, str) else None
         if found is None or int(found[1]) < 1:
             raise ConfigError(f"a rate must look like '10/s', '100/m' or '5/30s', found {self.text!r}")
-        if self.burst is not None and self.burst < 1:
-            raise ConfigError(f"the burst of a rate must be at least 1, found {self.burst!r}")
+        milliseconds(_per(found), what=f"the span of the rate {self.text!r}", minimum=1)
+        if self.key is not None and not isinstance(self.key, str):
+            raise ConfigError(f"the key of a rate must be the name of an argument field, found {self.key!r}")
+        burst = self.burst
+        if burst is not None and (isinstance(burst, bool) or not isinstance(burst, int) or burst < 1):
+            raise ConfigError(f"the burst of a rate must be a whole number of at least 1, found {burst!r}")
 
     @property
     def bucket(self) -> Bucket:
         """The numbers an engine stores."""
         found = _GRAMMAR.fullmatch(self.text.strip())
         assert found is not None
-        count, per_ms = int(found[1]), milliseconds((found[2] or "1") + found[3], what="rate", minimum=1)
+        count, per_ms = int(found[1]), milliseconds(_per(found))
         return Bucket(count=count, per_ms=per_ms, burst=self.burst or max(1, math.ceil(count * 1_000 / per_ms)))
 
 
@@ -93,7 +97,12 @@ def wait_ms(bucket: Bucket, level: Level, now_ms: int, tokens: int = 1) -> int:
 
 def rate(value: Rate | str | None) -> Rate | None:
     """The option as a Rate; text such as '100/m' means one bucket for the whole task."""
-    return Rate(value) if isinstance(value, str) else value
+    if value is None or isinstance(value, Rate):
+        return value
+    if not isinstance(value, str):
+        raise ConfigError(f"rate_limit must be text like '100/m', a Rate or None, found {value!r}")
+    return Rate(value)
 
 
-__all__ = ["Bucket", "Level", "Rate", "available", "full", "rate", "refill", "take", "wait_ms"]
+def _per(found: re.Match[str]) -> str:
+    return (found[2] or "1") + found[3]

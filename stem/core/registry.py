@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from stem.core.task import AnyDeclared, AnyTask, DeclaredTask
+from stem.core.task import AnyDeclared, AnyTask, DeclaredTask, TaskDefinition
 from stem.errors import ConfigError, UnknownTaskError
 
 
@@ -20,6 +20,8 @@ class Registry:
 
     def add(self, one: AnyTask) -> None:
         """Know this task; the same object twice is fine."""
+        if not isinstance(one, TaskDefinition):
+            raise ConfigError(f"expected a task made by @task(...) or TaskDefinition(...), found {one!r}")
         there = self._tasks.get(one.name)
         if there is not None and there is not one:
             raise ConfigError(f"two tasks are named {one.name!r}: {_place(there)} and {_place(one)}")

@@ -33,14 +33,26 @@ class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_on: tuple[str, ...] = ()
     give_up_on: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.kind not in ("exponential", "fixed"):
+            raise ConfigError(f"a retry policy is 'exponential' or 'fixed', found {self.kind!r}")
+        if not _whole(self.base_ms) or not _whole(self.longest_ms) or not 0 <= self.base_ms <= self.longest_ms:
+            raise ConfigError(
+                f"a retry policy waits whole milliseconds with 0 <= base_ms <= longest_ms, "
+                f"found base_ms={self.base_ms!r}, longest_ms={self.longest_ms!r}"
+            )
+        for what, names in (("retry_on", self.retry_on), ("give_up_on", self.give_up_on)):
+            if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+                raise ConfigError(f"{what} of a retry policy must be a tuple of class names, found {names!r}")
+
     @classmethod
     def exponential(
         cls,
         *,
         base: Duration = _BASE,
         longest: Duration = _LONGEST,
-        retry_on: Iterable[ErrorName] = (),
-        give_up_on: Iterable[ErrorName] = (),
+        retry_on: Iterable[ErrorName] | ErrorName = (),
+        give_up_on: Iterable[ErrorName] | ErrorName = (),
     ) -> RetryPolicy:
         """Full jitter: a uniform wait in [0, base * 2**(attempt-1)], never over `longest`."""
         base_ms = milliseconds(base, what="retry base", minimum=1)
@@ -49,7 +61,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def fixed(
-        cls, wait: Duration, *, retry_on: Iterable[ErrorName] = (), give_up_on: Iterable[ErrorName] = ()
+        cls,
+        wait: Duration,
+        *,
+        retry_on: Iterable[ErrorName] | ErrorName = (),
+        give_up_on: Iterable[ErrorName] | ErrorName = (),
     ) -> RetryPolicy:
         """The same wait before every retry."""
         ms = milliseconds(wait, what="retry wait")
@@ -91,12 +107,16 @@ def error_names(kind: type[BaseException]) -> tuple[str, ...]:
     """The bare and dotted names of an error's class and its bases, most derived first."""
     names: list[str] = []
     for base in kind.__mro__[:-1]:
-        names += (base.__qualname__, f"{base.__module__}.{base.__qualname__}")
+        names += (base.__name__, f"{base.__module__}.{base.__qualname__}")
     return tuple(names)
 
 
-def _names(errors: Iterable[ErrorName]) -> tuple[str, ...]:
-    if isinstance(errors, str | type):
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _names(errors: Iterable[ErrorName] | ErrorName) -> tuple[str, ...]:
+    if isinstance(errors, str | type) or not isinstance(errors, Iterable):
         errors = (errors,)
     return tuple(_name(error) for error in errors)
 

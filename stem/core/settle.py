@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
@@ -122,14 +122,6 @@ class Settlement(msgspec.Struct, frozen=True):
     signal: Signal
 
 
-_REFUSALS: Final[dict[str, DeadReason]] = {
-    "unknown_task": "unknown_task",
-    "undecodable": "undecodable",
-    "invalid_arguments": "invalid_arguments",
-    "interrupted": "interrupted",
-}
-
-
 def settle(terms: Terms, outcome: Outcome, *, now_ms: int, jitter: float) -> Settlement:
     """What to store about `outcome`. Pure: the same arguments give the same settlement.
 
@@ -148,11 +140,18 @@ def settle(terms: Terms, outcome: Outcome, *, now_ms: int, jitter: float) -> Set
         case Stopped(reason):
             return _cancel(terms, reason, now_ms)
         case NotRun(ended):
-            return _expire(terms, now_ms) if ended == "expired" else _lose(terms, now_ms)
+            unused = _without_attempt(terms)
+            return _expire(unused, now_ms) if ended == "expired" else _lose(unused, now_ms)
         case Refused(reason, error):
-            return _bury(terms, _REFUSALS[reason], error, now_ms)
+            # an interrupted attempt had begun; the other refusals come before the function is called
+            return _bury(terms if reason == "interrupted" else _without_attempt(terms), reason, error, now_ms)
         case _:
             assert_never(outcome)
+
+
+def _without_attempt(terms: Terms) -> Terms:
+    """The terms of a delivery that used no attempt up: record and signal tell of those before it."""
+    return msgspec.structs.replace(terms, attempt=terms.attempt - 1)
 
 
 def _succeed(terms: Terms, value: bytes, now_ms: int) -> Settlement:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import sys
 import typing
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import cached_property
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, overload
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
-from typing_extensions import ParamSpec, TypeForm, Unpack
+from typing_extensions import ParamSpec, TypeForm, TypeIs, Unpack
 
 from stem.core.call import Request, TaskEnqueueBuilder
 from stem.core.canvas import Composable
-from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec, check_path, uncarried
+from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec, check_path, check_unique_path, uncarried
 from stem.core.context import Enqueuer, JobHandle, TaskContext
 from stem.core.duration import Duration
 from stem.core.limit import Limit
-from stem.core.options import TaskOptions, layer
-from stem.core.rate import Rate, rate
+from stem.core.options import TaskOptions, checked, task_options
+from stem.core.rate import Rate
 from stem.core.retry import RetryPolicy
 from stem.core.unique import Unique
-from stem.errors import ConfigError
+from stem.errors import ConfigError, InvalidArgumentsError, hint, nearest
 from stem.values import UNSET, Unset
 
 P = ParamSpec("P")
@@ -76,25 +76,16 @@ class TaskDefinition(Composable[A_contra, R_co]):
     ) -> None: ...
     def __init__(self, name: str, *, args: Any = NoArgs, returns: Any, **options: Unpack[DefinitionOptions]) -> None:
         """ConfigError says what is wrong with the name or an option."""
-        said = layer(
-            queue=options.get("queue", UNSET),
-            priority=options.get("priority", UNSET),
-            expires=options.get("expires", UNSET),
-            visibility_timeout=options.get("visibility_timeout", UNSET),
-            result_ttl=options.get("result_ttl", UNSET),
-        )
-        travelling = TaskOptions(
-            layer=said,
-            rate_limit=rate(options.get("rate_limit")),
-            concurrency=_limit(options.get("concurrency")),
-            unique=options.get("unique"),
-            at_most_once=options.get("at_most_once", False),
-        )
-        self._declare(name, args, returns, travelling)
-
-    def _declare(self, name: str, args: type[BaseModel], returns: object, options: TaskOptions) -> None:
-        _check(name, args, returns, options)
-        self.name, self.args_model, self.returns, self.options = name, args, returns, options
+        problems = _name_problems(name)
+        known = list(DefinitionOptions.__annotations__)
+        for word in options.keys() - set(known):
+            problems.append(f"TaskDefinition has no option {word!r}; {hint(nearest(word, known), known, len(known))}")
+            del options[word]  # type: ignore[misc]
+        travelling = checked(problems, TaskOptions(), lambda: task_options(**options))
+        problems += _problems(name, args, returns, travelling)
+        if problems:
+            raise ConfigError(problems)
+        self.name, self.args_model, self.returns, self.options = name, args, returns, travelling
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
@@ -105,7 +96,11 @@ class TaskDefinition(Composable[A_contra, R_co]):
     def build(self, args: A_contra, /) -> TaskEnqueueBuilder[R_co]: ...
     def build(self, args: BaseModel | None = None, /) -> TaskEnqueueBuilder[Any]:
         """A call of this task with these arguments, not yet sent."""
-        return TaskEnqueueBuilder(Request(task=self, args=NoArgs() if args is None else args))
+        given = NoArgs() if args is None else args
+        if not isinstance(given, self.args_model):
+            found = "nothing" if args is None else f"{type(args).__name__}: {args!r:.80}"
+            raise InvalidArgumentsError(self.name, [f"expected {self.args_model.__name__}, found {found}"])
+        return TaskEnqueueBuilder(Request(task=self, args=given))
 
     @overload
     def enqueue(self: TaskDefinition[NoArgs, R], app: Enqueuer, /) -> Coroutine[Any, Any, JobHandle[R]]: ...
@@ -113,15 +108,15 @@ class TaskDefinition(Composable[A_contra, R_co]):
     def enqueue(self, app: Enqueuer, args: A_contra, /) -> Coroutine[Any, Any, JobHandle[R_co]]: ...
     def enqueue(self, app: Enqueuer, args: Any = None, /) -> Coroutine[Any, Any, JobHandle[Any]]:
         """Send a call with these arguments and no other options."""
-        call: TaskEnqueueBuilder[Any] = TaskEnqueueBuilder(Request(task=self, args=NoArgs() if args is None else args))
+        call: TaskEnqueueBuilder[Any] = self.build(args)
         return app.submit(call)
 
-    @cached_property
+    @functools.cached_property
     def arguments(self) -> ArgumentsCodec[Any]:
         """How arguments become bytes."""
         return ArgumentsCodec(self.args_model)
 
-    @cached_property
+    @functools.cached_property
     def results(self) -> ResultCodec:
         """How results become bytes."""
         return ResultCodec(self.returns)
@@ -141,7 +136,10 @@ class DeclaredTask(TaskDefinition[A_contra, R_co]):
     takes: tuple[Literal["ctx", "args"], ...]
 
     def __init__(self, name: str, fn: Callable[..., Any], shape: Shape, options: TaskOptions) -> None:
-        self._declare(name, shape.args, shape.returns, options)
+        problems = [*_name_problems(name), *_problems(name, shape.args, shape.returns, options)]
+        if problems:
+            raise ConfigError(problems)
+        self.name, self.args_model, self.returns, self.options = name, shape.args, shape.returns, options
         self.fn, self.is_async, self.takes = fn, shape.is_async, shape.takes
         self.__doc__ = fn.__doc__
         self.__module__ = fn.__module__
@@ -176,7 +174,8 @@ AnyDeclared: TypeAlias = DeclaredTask[Any, Any]
 
 class TaskDecorator(Protocol):
     """The eight shapes of a handler. The order is semantics: a handler whose argument has a default also matches
-    the shorter shape, so longer shapes come first; `(args)` stands last because checkers explain the last one.
+    the shorter shape, so longer shapes come first. The sync `(args)` comes once more at the end: when no shape
+    fits, checkers explain the last one.
     """
 
     @overload
@@ -196,13 +195,15 @@ class TaskDecorator(Protocol):
         self, fn: Callable[[], Coroutine[Any, Any, R]], /
     ) -> AsyncTask[[], NoArgs, R]: ...
     @overload
-    def __call__(self, fn: Callable[[TaskContext], R], /) -> SyncTask[[TaskContext], NoArgs, R]: ...
-    @overload
     def __call__(self, fn: Callable[[TaskContext, A], R], /) -> SyncTask[[TaskContext, A], A, R]: ...
     @overload
-    def __call__(self, fn: Callable[[], R], /) -> SyncTask[[], NoArgs, R]: ...
+    def __call__(self, fn: Callable[[TaskContext], R], /) -> SyncTask[[TaskContext], NoArgs, R]: ...
     @overload
     def __call__(self, fn: Callable[[A], R], /) -> SyncTask[[A], A, R]: ...
+    @overload
+    def __call__(self, fn: Callable[[], R], /) -> SyncTask[[], NoArgs, R]: ...
+    @overload  # never chosen, only explained: "expected a function of one model" helps most people
+    def __call__(self, fn: Callable[[A], R], /) -> SyncTask[[A], A, R]: ...  # pyright: ignore[reportOverlappingOverload]
 
 
 def task(
@@ -235,28 +236,32 @@ def task(
     `max_retries` counts the attempts after the first. `visibility_timeout` is the lease: how long the job is held
     without a renewal. `at_most_once` never runs the job twice, and so allows no retries.
     """
-    said = layer(
-        queue=queue,
-        priority=priority,
-        max_retries=0 if at_most_once and isinstance(max_retries, Unset) else max_retries,
-        retry=retry,
-        soft_time_limit=soft_time_limit,
-        time_limit=time_limit,
-        visibility_timeout=visibility_timeout,
-        expires=expires,
-        result_ttl=result_ttl,
+    problems = _name_problems(name)
+    options = checked(
+        problems,
+        TaskOptions(),
+        lambda: task_options(
+            queue=queue,
+            priority=priority,
+            max_retries=max_retries,
+            retry=retry,
+            soft_time_limit=soft_time_limit,
+            time_limit=time_limit,
+            visibility_timeout=visibility_timeout,
+            rate_limit=rate_limit,
+            concurrency=concurrency,
+            unique=unique,
+            expires=expires,
+            result_ttl=result_ttl,
+            ignore_result=ignore_result,
+            at_most_once=at_most_once,
+            isolate=isolate,
+            tags=tags,
+            description=description,
+        ),
     )
-    options = TaskOptions(
-        layer=said,
-        rate_limit=rate(rate_limit),
-        concurrency=_limit(concurrency),
-        unique=unique,
-        ignore_result=ignore_result,
-        at_most_once=at_most_once,
-        isolate=isolate,
-        tags=tuple(tags),
-        description=description,
-    )
+    if problems:
+        raise ConfigError(problems)
 
     def declare(fn: Callable[..., Any]) -> AnyDeclared:
         # models declared inside the function that declares the task are not among fn's globals
@@ -278,28 +283,59 @@ class Shape(typing.NamedTuple):
 
 def read_shape(fn: Callable[..., Any], names: Mapping[str, object]) -> Shape:
     """The shape of a handler, or ConfigError that shows what was found."""
+    if not inspect.isfunction(fn) and not inspect.ismethod(fn):
+        raise ConfigError(f"a handler must be a function made with def or async def, found {_kind(fn)}")
+    whose = f"handler {fn.__qualname__!r}"
+    if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
+        raise ConfigError(f"{whose} is a generator; return a list instead of yielding")
+    is_async = inspect.iscoroutinefunction(fn)
+    if not is_async and inspect.iscoroutinefunction(inspect.unwrap(fn)):
+        raise ConfigError(f"{whose} is a plain def wrapped around an async def; make the wrapper an async def too")
     try:
         hints = typing.get_type_hints(fn, localns=dict(names), include_extras=True)
-    except NameError as fault:
-        raise ConfigError(f"handler {fn.__qualname__!r}: {fault}; define it above the task") from None
+    except (NameError, AttributeError, TypeError, SyntaxError) as fault:
+        raise ConfigError(f"{whose} has an annotation that cannot be read: {fault}; define it above the task") from None
     takes: list[Literal["ctx", "args"]] = []
     model: type[BaseModel] = NoArgs
     for parameter in inspect.signature(fn).parameters.values():
-        hint = hints.get(parameter.name)
-        if hint is TaskContext and not takes:
+        expected = hints.get(parameter.name)
+        if parameter.kind not in _POSITIONAL:
+            raise _misshapen(fn)
+        if expected is TaskContext and not takes:
             takes.append("ctx")
-        elif isinstance(hint, type) and issubclass(hint, BaseModel) and "args" not in takes:
+        elif _is_model(expected) and "args" not in takes:
             takes.append("args")
-            model = hint
+            model = expected
         else:
-            raise ConfigError(
-                f"handler {fn.__qualname__!r} must take (ctx: TaskContext, args: <a pydantic model>), either, "
-                f"or nothing; found {_shown(fn)}"
-            )
-    is_async = inspect.iscoroutinefunction(fn)
-    if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
-        raise ConfigError(f"handler {fn.__qualname__!r} is a generator; return a list instead of yielding")
+            raise _misshapen(fn)
     return Shape(is_async, tuple(takes), model, hints.get("return", Any))
+
+
+_POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _misshapen(fn: Callable[..., Any]) -> ConfigError:
+    shown = inspect.signature(fn).replace(return_annotation=inspect.Signature.empty)
+    return ConfigError(
+        f"handler {fn.__qualname__!r} must take (ctx: TaskContext, args: <your pydantic model>), either of them, "
+        f"or nothing, by position and nothing else; found {shown}"
+    )
+
+
+def _is_model(found: object) -> TypeIs[type[BaseModel]]:
+    """Whether it is a model of its own; BaseModel itself has no fields to carry."""
+    return isinstance(found, type) and issubclass(found, BaseModel) and found is not BaseModel
+
+
+def _kind(found: object) -> str:
+    """What was decorated instead of a function, in words."""
+    if isinstance(found, TaskDefinition):
+        return f"{found!r}, which is a task already"
+    if isinstance(found, functools.partial):
+        return f"a functools.partial of {getattr(found.func, '__qualname__', found.func)!s}"
+    if isinstance(found, type):
+        return f"the class {found.__qualname__}"
+    return f"{type(found).__name__} {found!r}"
 
 
 def type_name(returns: object) -> str:
@@ -311,48 +347,45 @@ def type_name(returns: object) -> str:
     return str(returns).replace("typing.", "")
 
 
-def _shown(fn: Callable[..., Any]) -> str:
-    return str(inspect.signature(fn)).partition(" ->")[0]
+def _name_problems(name: object) -> list[str]:
+    if isinstance(name, str) and _NAME.fullmatch(name) and len(name) <= 200:
+        return []
+    return [f"a task's name must be dotted words, as 'orders.charge', found {name!r}"]
 
 
-def _limit(value: Limit | int | None) -> Limit | None:
-    return Limit(value) if isinstance(value, int) else value
+def _problems(name: str, args: object, returns: object, options: TaskOptions) -> list[str]:
+    """All faults of a declaration but those of its name and of single options."""
+    return [*_args_problems(name, args, options), *_result_problems(name, returns)]
 
 
-def _check(name: str, args: type[BaseModel], returns: object, options: TaskOptions) -> None:
-    """ConfigError with all faults of a declaration at once."""
-    problems: list[str] = []
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 200:
-        problems.append(f"a task's name must be dotted words, as 'orders.charge', found {name!r}")
-    if not (isinstance(args, type) and issubclass(args, BaseModel)):
-        raise ConfigError([*problems, f"task {name!r}: args must be a pydantic model, found {args!r}"])
-    args.model_rebuild()
-    problems += uncarried(args.__pydantic_core_schema__, args.__name__)
-    problems += _result_problems(name, returns)
-    problems += _option_problems(name, args, options)
-    if problems:
-        raise ConfigError(problems)
+def _args_problems(name: str, args: object, options: TaskOptions) -> list[str]:
+    if not _is_model(args):
+        return [f"task {name!r}: args must be a pydantic model of your own, found {args!r}"]
+    try:
+        args.model_rebuild()
+    except (NameError, PydanticUserError) as fault:
+        return [f"task {name!r}: the model {args.__name__} is not complete: {_first_line(fault)}"]
+    problems = uncarried(args.__pydantic_core_schema__, args.__name__)
+    keys = (
+        ("rate_limit", options.rate_limit, check_path),
+        ("concurrency", options.concurrency, check_path),
+        ("unique", options.unique, check_unique_path),
+    )
+    for what, rule, check in keys:
+        if rule is not None and rule.key is not None:
+            checked(problems, None, check, args, rule.key, f"{what} of task {name!r}")
+    return problems
 
 
 def _result_problems(name: str, returns: object) -> list[str]:
+    if isinstance(returns, str):
+        return [f"task {name!r}: returns must be a type, found the text {returns!r}; write it without quotes"]
     try:
         adapter = ResultCodec(returns)
-    except (PydanticSchemaGenerationError, PydanticUserError) as fault:
-        return [
-            f"task {name!r}: the result {type_name(returns)} cannot be carried by JSON: {str(fault).splitlines()[0]}"
-        ]
+    except (NameError, PydanticSchemaGenerationError, PydanticUserError) as fault:
+        return [f"task {name!r}: the result {type_name(returns)} cannot be carried by JSON: {_first_line(fault)}"]
     return uncarried(adapter.schema, "the result")
 
 
-def _option_problems(name: str, args: type[BaseModel], options: TaskOptions) -> list[str]:
-    problems: list[str] = []
-    keys = (("rate_limit", options.rate_limit), ("concurrency", options.concurrency), ("unique", options.unique))
-    for what, rule in keys:
-        if rule is not None and rule.key is not None:
-            try:
-                check_path(args, rule.key, f"{what} of task {name!r}")
-            except ConfigError as fault:
-                problems.extend(fault.problems)
-    if options.at_most_once and options.layer.max_retries not in {UNSET, 0}:
-        problems.append(f"task {name!r} says at_most_once, so it cannot have max_retries={options.layer.max_retries}")
-    return problems
+def _first_line(fault: Exception) -> str:
+    return str(fault).partition("\n")[0]

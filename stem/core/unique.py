@@ -29,12 +29,16 @@ class Unique(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     conflict: Literal["return", "raise"] = "return"
 
     def __post_init__(self) -> None:
-        if self.until not in {"done", "start"}:
+        if self.until not in ("done", "start"):
             raise ConfigError(f"Unique(until=) must be 'done' or 'start', found {self.until!r}")
-        if self.conflict not in {"return", "raise"}:
+        if self.key is not None and not isinstance(self.key, str):
+            raise ConfigError(f"Unique(key=) must be the name of an argument field, found {self.key!r}")
+        if self.conflict not in ("return", "raise"):
             raise ConfigError(f"Unique(conflict=) must be 'return' or 'raise', found {self.conflict!r}")
         if self.for_ is not None:
             milliseconds(self.for_, what="Unique(for_=)", minimum=1)
+            if self.until == "start":
+                raise ConfigError("Unique(for_=) holds the key for a fixed time, so until='start' cannot hold too")
 
 
 class UniqueClaim(msgspec.Struct, frozen=True):

@@ -4,3 +4,4 @@ Not durable and for one process; envelopes are bytes here too, leases and fences
 """
 
 from stem.memory.engine import MemoryEngine as MemoryEngine
+from stem.memory.engine import MemoryStore as MemoryStore

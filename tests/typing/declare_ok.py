@@ -194,7 +194,7 @@ assert_type(parcel.build(), TaskEnqueueBuilder[tuple[Parcel, timedelta]])
     concurrency=Limit(2, key="tenant"),
     unique=Unique(until="start", key="number", conflict="raise"),
     expires="1h30m",
-    result_ttl=0.5,
+    result_ttl=1.5,
     ignore_result=True,
     isolate=True,
     tags=("mail", "slow"),

@@ -207,8 +207,8 @@ def use_context_in_a_thread(ctx: TaskContext) -> str:
     ctx.sync.extend_lease(30)
     ctx.sync.progress(50)
     ctx.sync.progress(75.5, "nearly", ["a"])
-    assert_type(ctx.sync.enqueue(count.build(ORDER)), JobHandle[int])
-    return ctx.sync.enqueue(sweep.build()).id
+    assert_type(ctx.sync.enqueue(count.build(ORDER)), str)
+    return ctx.sync.enqueue(sweep.build())
 
 
 def always_leaves(ctx: TaskContext) -> int:

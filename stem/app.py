@@ -1,0 +1,262 @@
+"""`Stem`: the composition of engine, tasks and shells; the only place that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import ValidationError
+from typing_extensions import TypeVar as DefaultTypeVar
+
+from stem.client.dead_letters import DeadLettersView
+from stem.client.enqueue import Sender
+from stem.client.handle import Handle
+from stem.client.jobs import JobsView
+from stem.client.queues import QueuesView
+from stem.client.sync import SyncClient
+from stem.clock import Clock, SystemClock
+from stem.config import DEFAULT_NAMESPACE, DEFAULT_URL, load
+from stem.contracts.engine import Engine
+from stem.core.call import TaskEnqueueBuilder
+from stem.core.codec import faults
+from stem.core.context import JobHandle
+from stem.core.options import Options
+from stem.core.queue import Queue
+from stem.core.registry import Registry
+from stem.core.submit import MAX_PAYLOAD
+from stem.core.task import AnyTask, DeclaredTask
+from stem.engines import make_engine, redacted
+from stem.errors import AppNotFoundError, ConfigError, InvalidArgumentsError
+from stem.memory import MemoryEngine, MemoryStore
+from stem.observe.middleware import Middleware
+from stem.observe.signals import Signals
+from stem.worker.worker import Worker, WorkerConfig
+
+R = TypeVar("R")
+N_contra = DefaultTypeVar("N_contra", bound=str, default=str, contravariant=True)
+
+
+class Stem(Generic[N_contra]):
+    """An app: tasks on one engine in one namespace.
+
+    `include` names modules; they are imported when the app is first used by name, as a worker or by the command
+    line, and the tasks found as their attributes are collected. A producer that enqueues through definitions imports
+    none of them. `Stem[TaskName]` accepts only those names in `enqueue`.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        tasks: Iterable[AnyTask] = (),
+        include: Sequence[str] = (),
+        namespace: str = DEFAULT_NAMESPACE,
+        queues: Iterable[Queue] = (),
+        middleware: Sequence[Middleware] = (),
+        max_payload: int = MAX_PAYLOAD,
+    ) -> None:
+        self.url, self.namespace = url, namespace
+        self._include = (include,) if isinstance(include, str) else tuple(include)
+        self._loaded = False
+        self._registry = Registry(tasks)
+        self._queues: dict[str, Options] = {queue.name: queue.options for queue in queues}
+        self._middleware = tuple(middleware)
+        self._max_payload = max_payload
+        self._clock: Clock = SystemClock()
+        self._store: MemoryStore | None = MemoryStore() if url.startswith("memory:") else None
+        self._engine: Engine | None = None
+        self._sender: Sender | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._users = 0
+        self.signals = Signals()
+        self.jobs = JobsView(lambda: self.engine, self._clock)
+        self.queues = QueuesView(lambda: self.engine)
+        self.dead_letters = DeadLettersView(lambda: self.engine)
+
+    @classmethod
+    def in_memory(
+        cls,
+        *,
+        tasks: Iterable[AnyTask] = (),
+        include: Sequence[str] = (),
+        namespace: str = DEFAULT_NAMESPACE,
+        queues: Iterable[Queue] = (),
+        middleware: Sequence[Middleware] = (),
+        max_payload: int = MAX_PAYLOAD,
+        clock: Clock | None = None,
+    ) -> Self:
+        """An app in this process's memory, for tests; `clock` drives its leases, delays and limits."""
+        app = cls(
+            "memory://",
+            tasks=tasks,
+            include=include,
+            namespace=namespace,
+            queues=queues,
+            middleware=middleware,
+            max_payload=max_payload,
+        )
+        if clock is not None:
+            app._clock, app._store = clock, MemoryStore(clock)
+        return app
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """An app on the URL and namespace of stem.toml, STEM_URL and STEM_NAMESPACE; options as for `Stem`."""
+        said = load()
+        return cls(said.url or DEFAULT_URL, namespace=said.namespace or DEFAULT_NAMESPACE, **options)
+
+    def __repr__(self) -> str:
+        return f"<Stem on {redacted(self.url)}, namespace {self.namespace}>"
+
+    # ---------------------------------------------------------------- life
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Connect. An open app may be opened again (a worker does); it closes with the last `close`."""
+        loop = asyncio.get_running_loop()
+        if self._users and self._loop is not loop:
+            raise ConfigError("this app is open in another event loop; make a Stem for each loop, or use app.sync")
+        if not self._users:
+            engine = self.make_engine()
+            await engine.open()
+            self._engine, self._loop = engine, loop
+            self._sender = self._make_sender(engine)
+        self._users += 1
+
+    async def close(self) -> None:
+        """Let go; twice is fine."""
+        self._users = max(0, self._users - 1)
+        engine = self._engine
+        if self._users == 0 and engine is not None:
+            self._engine = self._sender = self._loop = None
+            await engine.close()
+
+    def make_engine(self) -> Engine:
+        """A new engine on this app's URL, not yet opened: one for each event loop."""
+        if self._store is not None:
+            return MemoryEngine(self._store, namespace=self.namespace)
+        return make_engine(self.url, self.namespace)
+
+    @property
+    def engine(self) -> Engine:
+        """The open engine; ConfigError before `async with app`."""
+        if self._engine is None:
+            raise ConfigError("the app is not open: use it inside `async with app:`, or `with app.sync`")
+        return self._engine
+
+    # ---------------------------------------------------------------- tasks
+
+    def load(self) -> Registry:
+        """Import what `include` names and collect its tasks; once. Returns all tasks known."""
+        if not self._loaded:
+            for name in self._include:
+                for value in vars(_module(name)).values():
+                    if isinstance(value, DeclaredTask):
+                        self._registry.add(value)
+            self._loaded = True
+        return self._registry
+
+    # ---------------------------------------------------------------- producing
+
+    async def submit(self, call: TaskEnqueueBuilder[R], /) -> Handle[R]:
+        """Enqueue one call; what `call.enqueue(app)` does."""
+        return await self._open_sender().send(call)
+
+    async def enqueue_many(self, calls: Iterable[TaskEnqueueBuilder[R]], /) -> list[JobHandle[R]]:
+        """Enqueue many calls in as few round trips as the engine needs; handles in the same order."""
+        return [*await self._open_sender().send_many(calls)]
+
+    async def enqueue(self, name: N_contra, args: Mapping[str, object] | None = None) -> JobHandle[Any]:
+        """Enqueue by name, for scripts. UnknownTaskError names the nearest; InvalidArgumentsError the faults."""
+        return await self.submit(self.call(name, args))
+
+    def call(self, name: N_contra, args: Mapping[str, object] | None = None) -> TaskEnqueueBuilder[Any]:
+        """A call by name with its arguments as a mapping, not yet sent."""
+        task = self.load().get(name)
+        try:
+            return task.build(task.arguments.from_mapping(args or {}))
+        except ValidationError as fault:
+            raise InvalidArgumentsError(name, faults(fault)) from None
+
+    def handle(self, job_id: str) -> JobHandle[Any]:
+        """A handle on a job enqueued elsewhere; its result comes as plain JSON values."""
+        return self._open_sender().handle(job_id)
+
+    @property
+    def sync(self) -> SyncClient:
+        """The app for code without an event loop: `with app.sync as sync: sync.enqueue(call).result()`."""
+        return SyncClient(self.make_engine, self._make_sender)
+
+    # ---------------------------------------------------------------- consuming
+
+    def worker(
+        self,
+        *,
+        concurrency: int = 100,
+        queues: Sequence[str] = (),
+        name: str = "",
+        strict: bool = False,
+        burst: bool = False,
+        owns_process: bool = False,
+    ) -> Worker:
+        """A worker for this app in this event loop, in an app that is open.
+
+        `queues`: all that its tasks name when empty. `strict`: priorities without the guard against starvation.
+        `burst`: `run()` returns when nothing is left to do.
+        """
+        if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
+            raise ConfigError(f"concurrency must be a whole number of at least 1, found {concurrency!r}")
+        config = WorkerConfig(
+            concurrency=concurrency,
+            queues=(queues,) if isinstance(queues, str) else tuple(queues),
+            name=name,
+            strict=strict,
+            burst=burst,
+            owns_process=owns_process,
+        )
+        return Worker(
+            self.engine,
+            self.load(),
+            config,
+            app=self,
+            clock=self._clock,
+            queues=self._queues,
+            middleware=self._middleware,
+            signals=self.signals,
+        )
+
+    # ---------------------------------------------------------------- inside
+
+    def _make_sender(self, engine: Engine) -> Sender:
+        return Sender(
+            engine,
+            clock=self._clock,
+            queues=self._queues,
+            middleware=self._middleware,
+            signals=self.signals,
+            max_payload=self._max_payload,
+        )
+
+    def _open_sender(self) -> Sender:
+        if self._sender is None:
+            raise ConfigError("the app is not open: use it inside `async with app:`, or `with app.sync`")
+        return self._sender
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as fault:
+        if fault.name is not None and (name == fault.name or name.startswith(f"{fault.name}.")):
+            raise AppNotFoundError(
+                f"include names the module {name!r}, but there is no module {fault.name!r}"
+            ) from None
+        raise

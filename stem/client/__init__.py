@@ -1,0 +1,1 @@
+"""The producer's side: sending calls, watching jobs, steering queues."""

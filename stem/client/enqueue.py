@@ -1,0 +1,122 @@
+"""Sending calls: many that wait at the same time share one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+from stem.client.handle import Handle
+from stem.clock import Clock
+from stem.contracts.broker import Published
+from stem.contracts.engine import Engine
+from stem.core.call import Request, TaskEnqueueBuilder
+from stem.core.envelope import Submission
+from stem.core.options import Options
+from stem.core.submit import submission, unique_rule
+from stem.errors import UniqueConflictError
+from stem.observe.middleware import AnyCall, Middleware, enqueue_chain
+from stem.observe.signals import JobEvent, Signals
+from stem.values import uuid7
+
+R = TypeVar("R")
+
+#: Jobs published in one step of `enqueue_many` and of coalesced enqueues.
+BATCH: Final = 500
+
+
+class Sender:
+    """Encodes calls and publishes them, coalesced."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Clock,
+        queues: dict[str, Options],
+        middleware: Sequence[Middleware],
+        signals: Signals,
+        max_payload: int,
+    ) -> None:
+        self._engine, self._clock, self._queues = engine, clock, queues
+        self._signals, self._max_payload = signals, max_payload
+        self._pending: list[tuple[Submission, asyncio.Future[Published]]] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._wrapped = any(type(one).on_enqueue is not Middleware.on_enqueue for one in middleware)
+        self._chain = enqueue_chain(middleware, self._send)
+
+    async def send(self, call: TaskEnqueueBuilder[R]) -> Handle[R]:
+        """Publish one call."""
+        if not self._wrapped:
+            return await self._send(call)
+        through = await self._chain(call)
+        return through if isinstance(through, Handle) else self.handle(through.id, call.request)
+
+    async def send_many(self, calls: Iterable[TaskEnqueueBuilder[R]]) -> list[Handle[R]]:
+        """Publish many calls in slices; all of a slice are encoded before any of it is published."""
+        if self._wrapped:
+            return list(await asyncio.gather(*(self.send(call) for call in calls)))
+        handles: list[Handle[R]] = []
+        slice_: list[Request] = []
+        for call in calls:
+            slice_.append(call.request)
+            if len(slice_) == BATCH:
+                handles += await self._send_slice(slice_)
+                slice_ = []
+        return handles + (await self._send_slice(slice_) if slice_ else [])
+
+    def handle(self, job_id: str, request: Request | None = None) -> Handle[Any]:
+        """A handle on a job of this id."""
+        return Handle(self._engine, job_id, None if request is None else request.task, clock=self._clock)
+
+    async def _send(self, call: AnyCall) -> Handle[Any]:
+        made = self._encode(call.request)
+        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        self._pending.append((made, future))
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.create_task(self._flush())
+        return self._answered(call.request, made, await future)
+
+    async def _send_slice(self, requests: list[Request]) -> list[Handle[Any]]:
+        made = [self._encode(request) for request in requests]
+        answers = await self._engine.broker.publish(made)
+        return [self._answered(*three) for three in zip(requests, made, answers, strict=True)]
+
+    async def _flush(self) -> None:
+        """Publish all that is pending, again until nothing is: no timer, the round trip itself is the window."""
+        while self._pending:
+            batch, self._pending = self._pending[:BATCH], self._pending[BATCH:]
+            try:
+                answers = await self._engine.broker.publish([made for made, _ in batch])
+            except BaseException as fault:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(fault)
+                if not isinstance(fault, Exception):
+                    raise
+                continue
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+
+    def _encode(self, request: Request) -> Submission:
+        now = self._clock.now_ms()
+        return submission(
+            request,
+            job_id=uuid7(now, secrets.randbits(80)),
+            now_ms=now,
+            queues=self._queues,
+            max_payload=self._max_payload,
+            reply_to=self._engine.results.reply_to,
+        )
+
+    def _answered(self, request: Request, made: Submission, answer: Published) -> Handle[Any]:
+        if answer.status == "held":
+            rule = unique_rule(request)
+            if rule is not None and rule.conflict == "raise":
+                raise UniqueConflictError(made.unique.key if made.unique else "", answer.holder)
+            return Handle(self._engine, answer.holder, request.task, enqueued="held", clock=self._clock)
+        if answer.status == "new" and self._signals.job_enqueued:
+            self._signals.job_enqueued.emit(JobEvent(job_id=made.id, task=made.task, queue=made.queue))
+        return Handle(self._engine, made.id, request.task, enqueued=answer.status, clock=self._clock)

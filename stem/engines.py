@@ -1,0 +1,51 @@
+"""From a URL to an engine. Drivers are imported when their scheme is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from stem.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stem.contracts.engine import Engine
+
+KNOWN: Final = "sqlite:///path/to/file.db, memory://"
+
+
+def make_engine(url: str, namespace: str) -> Engine:
+    """The engine that a URL names, not yet opened; ConfigError when there is none.
+
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full` for one fsync a commit; `memory://`.
+    """
+    scheme = url.partition(":")[0]
+    if scheme == "memory":
+        from stem.memory import MemoryEngine
+
+        return MemoryEngine(namespace=namespace)
+    if scheme == "sqlite":
+        from stem.sqlite import SqliteEngine
+
+        path, durability = _sqlite(url)
+        return SqliteEngine(path, namespace=namespace, durability=durability)
+    raise ConfigError(f"no engine for {redacted(url)!r}; expected one of: {KNOWN}")
+
+
+def _sqlite(url: str) -> tuple[str, Literal["normal", "full"]]:
+    parts = urlsplit(url)
+    path = unquote(parts.path)[1:] if not parts.netloc else ""
+    options = dict(parse_qsl(parts.query))
+    durability = options.pop("durability", "normal")
+    if not path or options or durability not in {"normal", "full"}:
+        raise ConfigError(
+            f"a SQLite URL looks like sqlite:///path/to/file.db or sqlite:///file.db?durability=full, found {url!r}"
+        )
+    return path, "full" if durability == "full" else "normal"
+
+
+def redacted(url: str) -> str:
+    """The URL without its password, for messages."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)

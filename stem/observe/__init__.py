@@ -1,0 +1,1 @@
+"""Looking on: signals to observers, middleware around jobs, logs."""

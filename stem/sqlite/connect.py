@@ -1,0 +1,217 @@
+"""Opening the file: whose it is, its settings, its schema; and what SQLite's errors mean to a caller."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from stem.errors import EngineRefusedError, EngineUnavailableError, StemError
+
+Durability: TypeAlias = Literal["normal", "full"]
+
+#: Marks the file as ours, in its header: "stem" in ASCII.
+APPLICATION_ID: Final = 0x7374656D
+#: RETURNING came with it.
+OLDEST_SQLITE: Final = (3, 35, 0)
+#: Fixed the race in which a checkpoint of one connection and a reset of the log by another could lose a commit.
+SOUND_RESET: Final = (3, 51, 3)
+#: Pages in the log before a commit copies them back. SQLite's own default.
+_CHECKPOINT_PAGES: Final = 1_000
+#: What is left of the log's file after a checkpoint, bytes.
+_LOG_BYTES: Final = 64 * 1024 * 1024
+#: Between two tries at a lock that SQLite does not wait for by itself, seconds.
+_TRY_EVERY: Final = 0.01
+
+
+def prepare(path: Path, *, durability: Durability, busy_ms: int) -> sqlite3.Connection:
+    """A connection that may write, to a file that is ours and has our schema; made if it is not there."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise EngineRefusedError(
+            f"stem needs SQLite {'.'.join(map(str, OLDEST_SQLITE))} or newer, found {sqlite3.sqlite_version}; "
+            "use a newer Python build"
+        )
+    with translated(path, busy_ms):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        conn = _connect(path, busy_ms)
+        try:
+            _check_owner(conn, path)
+            _configure(conn, durability, busy_ms)
+            _migrate(conn, path)
+        except BaseException:
+            conn.close()
+            raise
+    return conn
+
+
+def reading(path: Path, *, busy_ms: int) -> sqlite3.Connection:
+    """A connection that cannot write, to a file that `prepare` has seen."""
+    with translated(path, busy_ms):
+        conn = _connect(path, busy_ms)
+        conn.execute("PRAGMA query_only = ON")
+    return conn
+
+
+def namespace_number(conn: sqlite3.Connection, name: str) -> int:
+    """The number by which rows name this namespace."""
+    found = conn.execute("SELECT ns FROM namespace WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        conn.execute("INSERT OR IGNORE INTO namespace (name) VALUES (?)", (name,))
+        found = conn.execute("SELECT ns FROM namespace WHERE name = ?", (name,)).fetchone()
+    return int(found[0])
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Which file is at `path` now; it changes when the file is deleted or replaced."""
+    there = path.stat()
+    return there.st_dev, there.st_ino
+
+
+# ---------------------------------------------------------------- steps of opening
+
+
+def _connect(path: Path, busy_ms: int) -> sqlite3.Connection:
+    conn = sqlite3.connect(
+        path, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    conn.execute("PRAGMA foreign_keys = OFF")
+    conn.execute("PRAGMA temp_store = MEMORY")
+    return conn
+
+
+def _check_owner(conn: sqlite3.Connection, path: Path) -> int:
+    """The schema version of our file, 0 of an empty one; refuses any other file before anything is written to it."""
+    (mark,) = conn.execute("PRAGMA application_id").fetchone()
+    (version,) = conn.execute("PRAGMA user_version").fetchone()
+    (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if mark != APPLICATION_ID and (mark or version or tables):
+        raise EngineRefusedError(
+            f"{path} is another program's file ({tables} tables and indexes, application id {mark}); "
+            "give stem a path of its own"
+        )
+    newest = len(_migrations())
+    if version > newest:
+        raise EngineRefusedError(
+            f"{path} was written by a newer stem: its schema is version {version}, this stem knows up to {newest}; "
+            "update stem"
+        )
+    return int(version)
+
+
+def _configure(conn: sqlite3.Connection, durability: Durability, busy_ms: int) -> None:
+    _patiently(conn, "PRAGMA journal_mode = WAL", busy_ms)
+    conn.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+    conn.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    conn.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+
+
+def _patiently(conn: sqlite3.Connection, statement: str, busy_ms: int) -> None:
+    """Changing the journal mode does not wait for locks by itself."""
+    give_up = time.monotonic() + busy_ms / 1000
+    while True:
+        try:
+            conn.execute(statement)
+        except sqlite3.OperationalError as fault:
+            if _code(fault) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(_TRY_EVERY)
+        else:
+            return
+
+
+def _migrate(conn: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema up to date; of several processes one does it and the others find it done."""
+    migrations = _migrations()
+    if _check_owner(conn, path) == len(migrations):
+        return
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        for script in migrations[_check_owner(conn, path) :]:
+            for statement in _statements(script):
+                conn.execute(statement)
+        conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        conn.execute(f"PRAGMA user_version = {len(migrations)}")
+        conn.execute("COMMIT")
+    except BaseException:
+        roll_back(conn)
+        raise
+
+
+def _migrations() -> list[str]:
+    folder = importlib.resources.files("stem.sqlite") / "migrations"
+    scripts = sorted((one for one in folder.iterdir() if one.name.endswith(".sql")), key=lambda one: one.name)
+    return [one.read_text(encoding="utf-8") for one in scripts]
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; `executescript` would end the transaction they must share."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        if not pending and (not line.strip() or line.startswith("--")):
+            continue
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+def roll_back(conn: sqlite3.Connection) -> None:
+    """Undo the open transaction, if SQLite has not done so by itself."""
+    if conn.in_transaction:
+        with contextlib.suppress(sqlite3.Error):
+            conn.execute("ROLLBACK")
+
+
+# ---------------------------------------------------------------- errors
+
+
+@contextlib.contextmanager
+def translated(path: Path, busy_ms: int) -> Iterator[None]:
+    """Errors of SQLite and of the file system, as what a caller can do about them."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as fault:
+        raise meaning(fault, path, busy_ms) from fault
+
+
+def meaning(fault: sqlite3.Error | OSError, path: Path, busy_ms: int) -> StemError:
+    """The error to raise for this one: a sentence with the file and the next step."""
+    code = _code(fault)
+    if isinstance(fault, FileNotFoundError):
+        return EngineUnavailableError(f"{path} is gone: it was deleted or replaced while in use; open the engine again")
+    if isinstance(fault, PermissionError) or code == sqlite3.SQLITE_PERM:
+        return EngineRefusedError(f"no permission to use {path} or its folder; give this user read and write access")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return EngineUnavailableError(
+            f"{path} was locked by another connection for more than {busy_ms:,} ms; "
+            "end what holds it (a shell with an open transaction, a backup) and try again"
+        )
+    if code == sqlite3.SQLITE_READONLY:
+        return EngineRefusedError(f"{path} is read-only; give this user write access to the file and its folder")
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return _cannot_open(fault, path)
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return EngineRefusedError(f"{path} is not a sound SQLite database ({fault}); restore it, or use another path")
+    if code == sqlite3.SQLITE_FULL:
+        return EngineUnavailableError(f"the disk that holds {path} is full; make room and try again")
+    return EngineUnavailableError(f"{path} cannot be used: {fault}")
+
+
+def _cannot_open(fault: Exception, path: Path) -> StemError:
+    if path.is_dir():
+        return EngineRefusedError(f"{path} is a folder; name a file in it")
+    here = path if path.exists() else path.parent
+    if not os.access(here, os.R_OK | os.W_OK):
+        return EngineRefusedError(f"no permission to use {path} or its folder; give this user read and write access")
+    return EngineUnavailableError(f"{path} cannot be opened: {fault}")
+
+
+def _code(fault: Exception) -> int | None:
+    """SQLite's primary result code; the upper bytes only say more about it."""
+    code = getattr(fault, "sqlite_errorcode", None)
+    return None if code is None else int(code) & 0xFF

@@ -1,0 +1,225 @@
+"""The opened file: its threads, its bells, and waiting for what others change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from stem.errors import EngineRefusedError, EngineUnavailableError, StemError
+from stem.sqlite.bells import Bells, sleep_on
+from stem.sqlite.connect import Durability, namespace_number, prepare, reading, translated
+from stem.sqlite.desk import Answer, Call
+from stem.sqlite.reader import Reader
+from stem.sqlite.step import Step, View
+from stem.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+#: Between two looks at the truth while asleep, ms: a lost datagram costs this much and no more.
+_LOOK_FIRST: Final = 500
+_LOOK_LAST: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Wait on: `told` when this process will be rung without asking; `again_ms` when time alone may change it."""
+
+    told: bool = False
+    again_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What there is while the store is open."""
+
+    pid: int
+    loop: asyncio.AbstractEventLoop
+    bells: Bells
+    writer: Writer
+    reader: Reader
+
+
+class Store:
+    """One namespace in one file, as one process has it open; bound to the event loop that opened it."""
+
+    def __init__(self, path: Path, namespace: str, durability: Durability, busy_ms: int, now: Callable[[], int]) -> None:
+        self.path = path
+        self.busy_ms = busy_ms
+        self.now = now
+        self._namespace = namespace
+        self._durability: Durability = durability
+        self._open: _Open | None = None
+
+    @property
+    def address(self) -> str:
+        """Where this process is rung; "" while the store is closed."""
+        return self._open.bells.address if self._open is not None else ""
+
+    @property
+    def bells(self) -> Bells:
+        """The ears of this process."""
+        return self._opened().bells
+
+    async def open(self) -> None:
+        """Open file and socket and start the threads; nothing when they are."""
+        if self._open is not None:
+            self._opened()
+            return
+        loop = asyncio.get_running_loop()
+        with contextlib.ExitStack() as undo:
+            kept = await asyncio.to_thread(prepare, self.path, durability=self._durability, busy_ms=self.busy_ms)
+            undo.callback(kept.close)
+            with translated(self.path, self.busy_ms):
+                ns = namespace_number(kept, self._namespace)
+                bells = Bells(loop)
+            undo.callback(bells.close)
+            looking = reading(self.path, busy_ms=self.busy_ms)
+            undo.callback(looking.close)
+            writer = Writer(
+                loop, kept, path=self.path, ns=ns, now=self.now, busy_ms=self.busy_ms, bells=bells
+            )
+            reader = Reader(loop, looking, path=self.path, ns=ns, now=self.now, busy_ms=self.busy_ms)
+            undo.pop_all()
+        writer.start()
+        reader.start()
+        self._open = _Open(os.getpid(), loop, bells, writer, reader)
+
+    async def close(self) -> None:
+        """Leave no row that would ring us, end the threads, take the socket away."""
+        here = self._open
+        if here is None:
+            return
+        self._opened()
+        with contextlib.suppress(StemError):  # rows of a dead address are taken out by whoever meets them
+            await self.write(lambda step: _leave(step, here.bells.address))
+        self._open = None
+        here.bells.close()
+        await here.reader.stop()
+        await here.writer.stop()
+
+    # ---------------------------------------------------------------- calls
+
+    def submit(
+        self, run: Callable[[Step], T], probe: Callable[[View], Answer[T] | None] | None = None
+    ) -> asyncio.Future[T]:
+        """Have `run` run in a write transaction, unless `probe` answers without one."""
+        here = self._opened()
+        if asyncio.get_running_loop() is not here.loop:
+            raise EngineRefusedError(
+                f"the engine on {self.path} was opened in another event loop; open one in each loop"
+            )
+        future: asyncio.Future[T] = here.loop.create_future()
+        here.writer.put(Call(run, probe, future))
+        return future
+
+    async def write(self, run: Callable[[Step], T], probe: Callable[[View], Answer[T] | None] | None = None) -> T:
+        """What `run` gives, once it is committed."""
+        return await self.submit(run, probe)
+
+    def write_later(self, run: Callable[[Step], object]) -> None:
+        """The same without an answer; what was submitted before is done before."""
+        if self._open is not None:
+            self._open.writer.put(Call(run))
+
+    def write_blocking(self, run: Callable[[Step], T]) -> T:
+        """The same for a thread of its own; the event loop has no part in it."""
+        future: Future[T] = Future()
+        self._opened().writer.put(Call(run, None, future))
+        return future.result()
+
+    async def read(self, run: Callable[[View], T]) -> T:
+        """What `run` sees, at one instant, without waiting for any writer."""
+        here = self._opened()
+        future: asyncio.Future[T] = here.loop.create_future()
+        here.reader.put(Call(run, None, future))
+        return await future
+
+    # ---------------------------------------------------------------- waiting
+
+    async def until(
+        self,
+        topic: str,
+        look: Callable[[View], Answer[T] | NotYet],
+        timeout_ms: int | None,
+        *,
+        take: Callable[[Step], Answer[T] | NotYet] | None = None,
+    ) -> Answer[T] | None:
+        """The answer as soon as there is one; None at the time-out. Rings of `topic` cause the next look.
+
+        `look` only reads. When it cannot say, because the answer has to be taken, it gives an Answer and `take` gives
+        the true one. A look and the wish to be rung are one step, so no change falls between them.
+        """
+        deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        bells, pause = self.bells, float(_LOOK_FIRST)
+        try:
+            while True:
+                bell = bells.arm(topic)
+                try:
+                    found = await self._look(topic, look, take, wait=deadline is None or time.monotonic() < deadline)
+                    if isinstance(found, Answer):
+                        return found
+                    left = None if deadline is None else (deadline - time.monotonic()) * 1000
+                    if left is not None and left <= 0:
+                        return None
+                    rests = (pause * random.uniform(0.7, 1), left, found.again_ms)
+                    await sleep_on(bell, min(one for one in rests if one is not None))
+                finally:
+                    bells.disarm(topic, bell)
+                pause = min(pause * 2, _LOOK_LAST)
+        finally:
+            if topic in bells.watched and not bells.is_waited_for(topic):
+                bells.watched.discard(topic)
+                self.write_later(lambda step: _unwatch(step, topic, bells.address))
+
+    async def _look(
+        self,
+        topic: str,
+        look: Callable[[View], Answer[T] | NotYet],
+        take: Callable[[Step], Answer[T] | NotYet] | None,
+        *,
+        wait: bool,
+    ) -> Answer[T] | NotYet:
+        bells = self.bells
+
+        def probe(view: View) -> Answer[Answer[T] | NotYet] | None:
+            found = look(view)
+            if isinstance(found, Answer):
+                return Answer(found) if take is None else None
+            quiet = not wait or found.told or view.is_watched(topic, bells.address)
+            return Answer(found) if quiet else None
+
+        def run(step: Step) -> Answer[T] | NotYet:
+            found = take(step) if take is not None else look(step)
+            if wait and isinstance(found, NotYet) and not found.told:
+                bells.watched.add(topic)
+                step.watch(topic, bells.address)
+            return found
+
+        return await self.write(run, probe)
+
+    def _opened(self) -> _Open:
+        if self._open is None:
+            raise EngineUnavailableError(f"the engine on {self.path} is closed; open it first")
+        if self._open.pid != os.getpid():
+            raise EngineRefusedError(
+                f"the engine on {self.path} was opened in process {self._open.pid} and carried over a fork into "
+                f"{os.getpid()}; open an engine after the fork"
+            )
+        return self._open
+
+
+def _leave(step: Step, address: str) -> None:
+    step.execute("DELETE FROM sleeper WHERE address = ?", (address,))
+    step.execute("DELETE FROM watcher WHERE address = ?", (address,))
+
+
+def _unwatch(step: Step, topic: str, address: str) -> None:
+    step.execute("DELETE FROM watcher WHERE ns = ? AND topic = ? AND address = ?", (step.ns, topic, address))

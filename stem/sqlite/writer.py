@@ -1,0 +1,136 @@
+"""The writing thread: one connection, and all that waits in one transaction (group commit)."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from stem.sqlite.bells import Bells, Ringer
+from stem.sqlite.connect import identity, meaning, roll_back
+from stem.sqlite.desk import Call, Desk
+from stem.sqlite.step import Bell, Names, Step, View, savepoint
+
+#: Calls in one transaction: beyond it the gain is small and the first would wait for the last.
+_MOST: Final = 256
+#: When bells are owed to a process that does not listen, seconds until they are tried again.
+_OWED_AGAIN: Final = 0.02
+
+
+class Writer(Desk):
+    """Calls that fail are undone alone; a commit that fails fails for all. Futures are told, then bells are rung."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        conn: sqlite3.Connection,
+        *,
+        path: Path,
+        ns: int,
+        now: Callable[[], int],
+        busy_ms: int,
+        bells: Bells,
+    ) -> None:
+        super().__init__("stem-sqlite-writer", loop, conn)
+        self._path, self._ns, self._now, self._busy_ms, self._bells = path, ns, now, busy_ms, bells
+        self._identity = identity(path)
+        self._names = Names()
+        self._ringer = Ringer()
+
+    def serve_next(self) -> bool:
+        calls, more = self._take()
+        if calls:
+            self._ring(self._serve(calls))
+        elif more:
+            self._ring([])
+        return more
+
+    def tidy(self) -> None:
+        self._ringer.close()
+
+    def _take(self) -> tuple[list[Call], bool]:
+        """All that waits, at most _MOST; and whether to go on after it. Nothing: it is time for owed bells."""
+        calls: list[Call] = []
+        try:
+            call = self._calls.get(timeout=_OWED_AGAIN if self._ringer.owed else None)
+            while call is not None:
+                calls.append(call)
+                if len(calls) == _MOST:
+                    break
+                call = self._calls.get_nowait()
+        except queue.Empty:
+            return calls, True
+        return calls, call is not None
+
+    def _serve(self, calls: list[Call]) -> list[Bell]:
+        bells: list[Bell] = []
+        try:
+            if not self._answered_by_probes(calls):
+                bells = self._commit(calls)
+        except (sqlite3.Error, OSError) as fault:
+            roll_back(self._conn)
+            self._names.forget()
+            for call in calls:
+                call.error = meaning(fault, self._path, self._busy_ms)
+        self.deliver(calls)
+        return bells
+
+    def _answered_by_probes(self, calls: list[Call]) -> bool:
+        """Whether a look without any lock answers every call."""
+        for call in calls:
+            if call.probe is None:
+                return False
+            found = call.probe(View(self._conn, self._ns, self._now(), self._names))
+            if found is None:
+                return False
+            call.value = found.value
+        return True
+
+    def _commit(self, calls: list[Call]) -> list[Bell]:
+        if identity(self._path) != self._identity:
+            raise FileNotFoundError(self._path)
+        self._conn.execute("BEGIN IMMEDIATE")
+        bells: list[Bell] = []
+        for call in calls:
+            bells += self._run(call)
+        self._conn.execute("COMMIT")
+        return bells
+
+    def _run(self, call: Call) -> list[Bell]:
+        step = Step(self._conn, self._ns, self._now(), self._names)
+        try:
+            with savepoint(self._conn):
+                call.value = call.run(step)
+                step.finish()
+        except sqlite3.Error as fault:
+            if not self._conn.in_transaction:
+                raise
+            self._names.forget()
+            call.error = meaning(fault, self._path, self._busy_ms)
+            return []
+        except Exception as fault:
+            self._names.forget()
+            call.error = fault
+            return []
+        return step.bells
+
+    def _ring(self, bells: list[Bell]) -> None:
+        here = [bell.topic for bell in bells if bell.address == self._bells.address]
+        if here:
+            self._tell(self._bells.hear, here)
+        dead = self._ringer.ring(bell for bell in bells if bell.address != self._bells.address)
+        if dead:
+            self.put(Call(lambda step: forget_addresses(step, dead)))
+
+
+def forget_addresses(step: Step, dead: list[Bell]) -> None:
+    """Take out the rows of processes that are gone, and ring the next sleeper in place of each."""
+    for address in {bell.address for bell in dead}:
+        step.execute("DELETE FROM sleeper WHERE address = ?", (address,))
+        step.execute("DELETE FROM watcher WHERE address = ?", (address,))
+    for bell in dead:
+        if bell.queue:
+            step.ring_workers(bell.queue)

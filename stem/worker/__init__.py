@@ -1,0 +1,1 @@
+"""The consumer's side: claiming, running, renewing, settling."""

@@ -1,0 +1,239 @@
+"""Running one delivery: decode, validate, call the handler under its limits. Returns an outcome, never raises."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextvars import copy_context
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from stem.contracts.broker import Broker, Delivery
+from stem.core.codec import EncodeError, faults
+from stem.core.context import Enqueuer, RetryRequested, SnoozeRequested
+from stem.core.envelope import Envelope, UndecodableError, decode, decode_overrides, undecodable
+from stem.core.options import NOTHING_SAID, Options
+from stem.core.outcome import ErrorRecord, NotRun, Outcome, Raised, Refused, RetryAsked, Returned, Snoozed, Stopped
+from stem.core.registry import Registry
+from stem.core.retry import DEFAULT_POLICY, error_names
+from stem.core.settle import Arrive, Terms
+from stem.core.task import AnyDeclared
+from stem.core.terms import AttemptTerms, attempt_terms, says_nothing, with_envelope
+from stem.errors import JobCancelled, LeaseLost, UnknownTaskError
+from stem.observe.middleware import Middleware, execute_chain, overriding
+from stem.observe.signals import JobEvent, Signals
+from stem.worker.context import Attempt
+from stem.worker.drive import Drive
+from stem.worker.interrupt import ThreadRun
+from stem.worker.running import Interrupted, Running, TimeLimitExceeded
+
+log = logging.getLogger("stem.worker")
+
+#: Longest traceback kept with a failed attempt, characters: the end of it, where the error is.
+TRACEBACK: Final = 8_000
+
+
+class Runner:
+    """Turns deliveries into outcomes."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        broker: Broker,
+        app: Enqueuer,
+        threads: Executor,
+        middleware: Sequence[Middleware],
+        signals: Signals,
+        queues: dict[str, Options],
+        worker: str,
+    ) -> None:
+        self._registry, self._broker, self._app, self._threads = registry, broker, app, threads
+        self._signals, self._queues, self._worker = signals, queues, worker
+        self._around = overriding(middleware, "on_execute")
+        self._on_error = overriding(middleware, "on_error")
+        self._declared: dict[tuple[str, str], AttemptTerms] = {}
+
+    async def run(self, running: Running, now_ms: int) -> tuple[Terms, Outcome | None]:
+        """What became of the delivery; None when nothing may be stored: lost, or handed back."""
+        delivery = running.delivery
+        try:
+            envelope = decode(delivery.envelope)
+        except UndecodableError as fault:
+            return self._terms(delivery, now_ms), Refused("undecodable", undecodable(fault))
+        task = self._registry.handler(envelope.task)
+        if task is None:
+            unknown = UnknownTaskError(envelope.task, (known.name for known in self._registry.handlers()))
+            return self._terms(delivery, now_ms, envelope), Refused("unknown_task", _error(unknown))
+        held = self._held(task, delivery, envelope)
+        terms = self._terms(delivery, now_ms, envelope, held)
+        if delivery.ended is not None:
+            return terms, NotRun(delivery.ended)
+        if delivery.cancel_reason is not None:
+            return terms, Stopped(delivery.cancel_reason)
+        if held.hard_ms and not task.is_async:
+            return terms, Refused("invalid_arguments", ErrorRecord("ConfigError", no_hard_limit(task)))
+        try:
+            args = task.arguments.decode(bytes(envelope.args))
+        except ValidationError as fault:
+            return terms, Refused("invalid_arguments", ErrorRecord("ValidationError", "; ".join(faults(fault))))
+        ctx = Attempt(
+            running,
+            envelope,
+            broker=self._broker,
+            app=self._app,
+            loop=asyncio.get_running_loop(),
+            max_retries=held.max_retries,
+            worker=self._worker,
+        )
+        if self._signals.job_started:
+            self._signals.job_started.emit(
+                JobEvent(job_id=delivery.id, task=task.name, queue=delivery.queue, attempt=delivery.attempt)
+            )
+        return terms, await self._call(task, ctx, args, running, held)
+
+    async def _call(
+        self, task: AnyDeclared, ctx: Attempt, args: BaseModel, running: Running, held: AttemptTerms
+    ) -> Outcome | None:
+        """Call the handler; every way it can end becomes an outcome."""
+        given = [ctx if what == "ctx" else args for what in task.takes]
+        now = time.monotonic()
+        running.soft_at = now + held.soft_ms / 1000 if held.soft_ms else None
+        running.hard_at = now + held.hard_ms / 1000 if held.hard_ms else None
+        running.started = True
+        try:
+            if self._around:
+                value = await execute_chain(self._around, ctx, lambda: self._handler(task, given, running))()
+            else:
+                value = await self._handler(task, given, running)
+            return Returned(task.results.encode(value))
+        except BaseException as fault:
+            outcome = _outcome(task, fault, running)
+            if self._on_error and isinstance(outcome, Raised):
+                await self._tell(ctx, fault)
+            return outcome
+        finally:
+            running.soft_at = running.hard_at = running.abandon_at = None
+
+    async def _handler(self, task: AnyDeclared, given: list[Any], running: Running) -> object:
+        if task.is_async:
+            drive: Drive[object] = Drive(task.fn(*given))
+            running.drive = drive
+            _interrupt_late(running)
+            try:
+                return await drive
+            finally:
+                running.drive = None
+        thread = ThreadRun()
+        running.thread = thread
+        call = copy_context().run
+        future = self._threads.submit(thread.run, lambda: call(task.fn, *given))
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            running.thread = None
+
+    async def _tell(self, ctx: Attempt, fault: BaseException) -> None:
+        for one in self._on_error:
+            try:
+                await one.on_error(ctx, fault)
+            except Exception:
+                log.exception("on_error of %r failed", one)
+
+    def _held(self, task: AnyDeclared, delivery: Delivery, envelope: Envelope) -> AttemptTerms:
+        key = (task.name, delivery.queue)
+        base = self._declared.get(key)
+        if base is None:
+            base = attempt_terms(task, self._queues.get(delivery.queue, NOTHING_SAID))
+            self._declared[key] = base
+        if not delivery.overrides and says_nothing(envelope):
+            return base
+        return with_envelope(base, envelope, decode_overrides(delivery.overrides))
+
+    def _terms(
+        self,
+        delivery: Delivery,
+        now_ms: int,
+        envelope: Envelope | None = None,
+        held: AttemptTerms | None = None,
+    ) -> Terms:
+        return Terms(
+            receipt=delivery.receipt,
+            task=delivery.task,
+            queue=delivery.queue,
+            attempt=delivery.attempt,
+            losses=delivery.losses,
+            enqueued_at=delivery.enqueued_at,
+            started_at=now_ms,
+            worker=self._worker,
+            result_ttl_ms=delivery.result_ttl_ms,
+            max_retries=0 if held is None else held.max_retries,
+            ignore_result=held is not None and held.ignore_result,
+            retry=DEFAULT_POLICY if held is None else held.retry,
+            effects=(Arrive(envelope.group, delivery.id, ok=False, value=b"null"),)
+            if envelope is not None and envelope.group
+            else (),
+        )
+
+
+def no_hard_limit(task: AnyDeclared) -> str:
+    """Why a thread's hard limit is refused."""
+    return (
+        f"task {task.name!r} has a time_limit but is a plain def: a thread cannot be killed; "
+        "make it async def, use soft_time_limit, or wait for isolate=True"
+    )
+
+
+def _interrupt_late(running: Running) -> None:
+    """A stop that was asked for before there was a drive to throw it into."""
+    if running.lost:
+        raise LeaseLost(running.delivery.id)
+    if running.cancel_reason is not None or running.handed_back:
+        raise asyncio.CancelledError
+
+
+def _outcome(task: AnyDeclared, fault: BaseException, running: Running) -> Outcome | None:
+    if running.lost:
+        return None
+    match fault:
+        case RetryRequested():
+            return RetryAsked(ErrorRecord("RetryRequested", fault.reason), fault.delay_ms, fault.max_retries)
+        case SnoozeRequested():
+            return Snoozed(fault.delay_ms)
+        case JobCancelled() if running.cancel_reason is not None:
+            return Stopped(running.cancel_reason)
+        case asyncio.CancelledError() | Interrupted():
+            return _stopped(task, fault, running)
+        case TimeLimitExceeded():
+            return Raised(ErrorRecord("TimeLimitExceeded", str(fault)), error_names(TimeLimitExceeded))
+        case EncodeError():
+            text = (
+                f"task {task.name!r} returned what cannot be stored as {task.signature.partition(' -> ')[2]}: {fault}"
+            )
+            return Raised(ErrorRecord("EncodeError", text), error_names(EncodeError))
+        case _:
+            return Raised(_error(fault), error_names(type(fault)))
+
+
+def _stopped(task: AnyDeclared, fault: BaseException, running: Running) -> Outcome | None:
+    if running.cancel_reason is not None:
+        return Stopped(running.cancel_reason)
+    if not running.handed_back:
+        return Raised(_error(fault), error_names(type(fault)))
+    if task.options.at_most_once:
+        return Refused("interrupted", ErrorRecord("Interrupted", "the worker stopped while this at_most_once job ran"))
+    return None
+
+
+def _error(fault: BaseException) -> ErrorRecord:
+    lines = "".join(traceback.format_exception(fault)) if fault.__traceback__ else ""
+    try:
+        text = str(fault)
+    except Exception as broken:
+        text = f"<its __str__ raised {type(broken).__name__}>"
+    return ErrorRecord(type(fault).__name__, text[:TRACEBACK], lines[-TRACEBACK:])

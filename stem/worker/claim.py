@@ -1,0 +1,150 @@
+"""Claiming: two claims in alternation, each for as many jobs as there are free slots."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from stem.contracts.broker import Delivery
+from stem.contracts.source import WorkSource
+from stem.core.retry import backoff_ms
+from stem.errors import EngineUnavailableError
+from stem.worker.settle import AWAY
+
+log = logging.getLogger("stem.worker")
+
+#: Longest sleep between two looks at an empty store, ms: a bell that was lost costs no more than this.
+SAFETY_MS: Final = 5_000
+#: How long a claim waits for half of the slots to be free while at least one is, seconds: fewer, larger claims.
+GATHER: Final = 0.002
+
+
+class Slots:
+    """Room for attempts, counted from the claim to the end of the attempt."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.free = size
+        self._enough = max(1, size // 2)
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    def take(self, count: int) -> None:
+        self.free -= count
+
+    def give(self, count: int = 1) -> None:
+        self.free += count
+        if self._waiting and self.free >= self._waiting[0][0]:
+            _, future = self._waiting.pop(0)
+            if not future.done():
+                future.set_result(None)
+
+    async def room(self) -> int:
+        """Slots to claim for: half of all, or what is free after a moment's patience. At least one."""
+        if self.free < 1:
+            await self._until(1, None)
+        if self.free < self._enough:
+            await self._until(self._enough, GATHER)
+        return self.free
+
+    async def _until(self, count: int, patience: float | None) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (count, future)
+        self._waiting.append(entry)
+        try:
+            await asyncio.wait({future}, timeout=patience)
+        finally:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+
+
+class Claimer:
+    """Claims while it may, hands deliveries over, sleeps when there is nothing."""
+
+    def __init__(
+        self,
+        source: WorkSource,
+        slots: Slots,
+        take: Callable[[tuple[Delivery, ...], float], None],
+        idle: Callable[[], None],
+    ) -> None:
+        self._source, self._slots, self._take, self._idle = source, slots, take, idle
+        self._turn = asyncio.Lock()
+        self._away = 0
+        self._stopping = False
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin: two claims in alternation, so that while one is under way the other's jobs run."""
+        self._tasks = [asyncio.create_task(self._run(), name=f"stem-claim-{n}") for n in (1, 2)]
+        return self._tasks
+
+    async def stop(self) -> None:
+        """Claim nothing more. A claim under way is waited for: what it brings is given back at once."""
+        self._stopping = True
+        for task in self._tasks:
+            if task not in self._under_way:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        while not self._stopping:
+            async with self._turn:
+                want = min(await self._slots.room(), max(1, (self._slots.size + 1) // 2))
+                self._slots.take(want)
+            got = 0
+            self._under_way.add(me)
+            try:
+                got, wait_ms = await self._claim(want)
+            finally:
+                self._under_way.discard(me)
+                self._slots.give(want - got)
+            if wait_ms and not self._stopping:
+                await self._sleep(wait_ms)
+
+    async def _claim(self, want: int) -> tuple[int, int]:
+        """How many came, and how many ms to sleep before the next claim."""
+        asked = time.monotonic()
+        try:
+            claimed = await self._source.claim(want)
+        except EngineUnavailableError as fault:
+            return 0, -self._wait_away(fault)
+        if self._away:
+            log.warning("the store is back after %d tries", self._away)
+            self._away = 0
+        if claimed.deliveries and self._stopping:
+            await self._source.release([delivery.receipt for delivery in claimed.deliveries])
+            return 0, 0
+        if claimed.deliveries:
+            self._take(claimed.deliveries, asked)
+            return len(claimed.deliveries), 0
+        if claimed.next_due_ms == 0:
+            await asyncio.sleep(0)
+            return 0, 0
+        self._idle()
+        return 0, min(claimed.next_due_ms or SAFETY_MS, SAFETY_MS)
+
+    async def _sleep(self, wait_ms: int) -> None:
+        """Until the bell or the time; a negative time is a store that is away, where no bell rings."""
+        if wait_ms < 0:
+            await asyncio.sleep(-wait_ms / 1000)
+            return
+        # a safety look is spread, or a fleet that fell asleep together would look together
+        spread = wait_ms if wait_ms < SAFETY_MS else round(wait_ms * (0.8 + 0.2 * random.random()))
+        try:
+            await self._source.wait(spread)
+        except EngineUnavailableError as fault:
+            await asyncio.sleep(self._wait_away(fault) / 1000)
+
+    def _wait_away(self, fault: EngineUnavailableError) -> int:
+        """Back-off while the store is away; said once when it goes and once when it comes back."""
+        self._away += 1
+        if self._away == 1:
+            log.warning("cannot claim, trying again until the store is back: %s", fault)
+        return backoff_ms(AWAY, self._away, jitter=0.5 + random.random() / 2)

@@ -1,0 +1,382 @@
+"""The worker: its parts, and its life from start to the last settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from stem.clock import Clock
+from stem.contracts.broker import Delivery, Settled
+from stem.contracts.engine import Engine
+from stem.core.commands import COMMAND_TTL_MS, inbox_of
+from stem.core.context import Enqueuer
+from stem.core.lease import renew_every_ms, stop_by
+from stem.core.limit import LimitRow
+from stem.core.options import DEFAULT_QUEUE, Options
+from stem.core.registry import Registry
+from stem.core.settle import Settlement, settle
+from stem.core.task import AnyDeclared
+from stem.errors import ConfigError, EngineUnavailableError
+from stem.observe.middleware import Middleware, consume_chain, overriding
+from stem.observe.signals import Signals, WorkerEvent
+from stem.worker.attempt import Runner, no_hard_limit
+from stem.worker.claim import Claimer, Slots
+from stem.worker.renew import Renewer
+from stem.worker.running import Running
+from stem.worker.settle import Settler
+from stem.worker.source import JobSource
+
+log = logging.getLogger("stem.worker")
+
+#: warm: running jobs come to their end. soft: they are stopped and handed back. hard: handed back at once.
+StopMode: TypeAlias = Literal["warm", "soft", "hard"]
+
+#: How often limits are looked at, seconds.
+SCAN: Final = 0.05
+#: Heartbeats: every 10 s, forgotten after 30. As the reference system.
+BEAT: Final = 10.0
+BEAT_TTL_MS: Final = 30_000
+#: How often old results are swept, seconds.
+SWEEP: Final = 60.0
+#: How long a soft stop waits for handlers to end before it hands their jobs back all the same, seconds.
+SOFT_GRACE: Final = 10.0
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How one worker works. `owns_process`: it may end the process when a handler blocks the loop past its limit."""
+
+    concurrency: int = 100
+    queues: tuple[str, ...] = ()
+    name: str = ""
+    strict: bool = False
+    burst: bool = False
+    owns_process: bool = False
+
+
+class Worker:
+    """Runs the jobs of some queues in this event loop. `async with app.worker():`, or `await worker.run()`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        registry: Registry,
+        config: WorkerConfig,
+        *,
+        app: Enqueuer,
+        clock: Clock,
+        queues: Mapping[str, Options],
+        middleware: Sequence[Middleware],
+        signals: Signals,
+    ) -> None:
+        self._engine, self._registry, self._config, self._clock = engine, registry, config, clock
+        self._signals = signals
+        self.name = config.name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.queues = config.queues or _queues_of(registry.handlers(), queues)
+        check_runnable(registry.handlers())
+        self._source = JobSource(engine.broker, self.queues, self.name, strict=config.strict)
+        self._slots = Slots(config.concurrency)
+        self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="stem-job")
+        self._runner = Runner(
+            registry=registry,
+            broker=engine.broker,
+            app=app,
+            threads=self._threads,
+            middleware=middleware,
+            signals=signals,
+            queues=dict(queues),
+            worker=self.name,
+        )
+        self._wrapped = bool(overriding(middleware, "on_consume"))
+        self._middleware = middleware
+        self._settler = Settler(self._source, self._stored)
+        self._claimer = Claimer(self._source, self._slots, self._take, self._nothing_to_do)
+        self._held: dict[str, Running] = {}
+        self._background: list[asyncio.Task[None]] = []
+        self._renewer: Renewer | None = None
+        self._stop_asked: asyncio.Event | None = None
+        self._mode: StopMode = "warm"
+        self.counts: dict[str, int] = {"started": 0, "done": 0, "stale": 0}
+        self._started_at = 0
+        self.failed: BaseException | None = None
+
+    # ---------------------------------------------------------------- life
+
+    async def __aenter__(self) -> Worker:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop("warm")
+
+    async def start(self) -> None:
+        """Begin to work. Installs no signal handlers: the process belongs to its host."""
+        await self._open()
+        self._started_at = self._clock.now_ms()
+        self._stop_asked = asyncio.Event()
+        self._renewer = Renewer(self._engine.renewals, self._held.values, owns_process=self._config.owns_process)
+        self._renewer.start()
+        self._background = [
+            asyncio.create_task(self._settler.run(), name="stem-settle"),
+            asyncio.create_task(self._scan(), name="stem-limits"),
+            asyncio.create_task(self._beat(), name="stem-presence"),
+            asyncio.create_task(self._listen(), name="stem-commands"),
+        ]
+        for task in (*self._claimer.start(), *self._background):
+            task.add_done_callback(self._part_ended)
+        self._signals.worker_started.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
+
+    async def run(self) -> None:
+        """Work until somebody asks for the end (`ask_to_stop`), or with `burst` until nothing is left to do."""
+        await self.start()
+        assert self._stop_asked is not None
+        try:
+            await self._stop_asked.wait()
+        finally:
+            await self.stop(self._mode)
+
+    def ask_to_stop(self, mode: StopMode) -> None:
+        """Begin to end, or end faster; for signal handlers."""
+        self._mode = mode
+        if self._stop_asked is not None:
+            self._stop_asked.set()
+        if mode != "warm":
+            for running in list(self._held.values()):
+                running.hand_back()
+
+    async def stop(self, mode: StopMode = "warm") -> None:
+        """End: claim nothing more, treat what runs as `mode` says, store what has ended. Twice is fine."""
+        if self._renewer is None:
+            return
+        self._mode = mode if self._mode == "warm" else self._mode
+        self._signals.worker_stopping.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
+        await self._claimer.stop()
+        await self._run_down()
+        await self._drain()
+        renewer, self._renewer = self._renewer, None
+        await asyncio.to_thread(renewer.stop)
+        await _cancelled(self._background)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._leave()
+        self._signals.worker_stopped.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
+
+    @property
+    def running(self) -> int:
+        """Attempts under way."""
+        return sum(one.task is not None and not one.ended for one in self._held.values())
+
+    @property
+    def threads_left(self) -> bool:
+        """Whether a handler's thread outlived the worker: the process would wait for it at its exit."""
+        return any(one.thread is not None for one in self._held.values())
+
+    # ---------------------------------------------------------------- one delivery
+
+    def _take(self, deliveries: tuple[Delivery, ...], asked: float) -> None:
+        """Start an attempt for each delivery: its own task with a fresh context, under its lease from now on."""
+        loop = asyncio.get_running_loop()
+        renewer = self._renewer
+        for delivery in deliveries:
+            lease_ms = delivery.lease_ms
+            running = Running(delivery, stop_by(asked, lease_ms), asked + renew_every_ms(lease_ms) / 1000)
+            self._held[delivery.id] = running
+            if renewer is not None:
+                renewer.expect(lease_ms)
+            running.task = loop.create_task(self._attempt(running))
+        self.counts["started"] += len(deliveries)
+
+    async def _attempt(self, running: Running) -> None:
+        try:
+            if self._wrapped:
+                await consume_chain(self._middleware, lambda _: self._consume(running))(running.delivery)
+            else:
+                await self._consume(running)
+        except BaseException as fault:
+            if not isinstance(fault, Exception | asyncio.CancelledError):
+                raise
+            log.exception("job %s: the attempt broke outside its handler", running.delivery.id)
+        finally:
+            running.ended = True
+            self._slots.give()
+            if self._held.get(running.delivery.id) is running and (running.lost or running.settlement is None):
+                await self._dropped(running)
+
+    async def _consume(self, running: Running) -> None:
+        if time.monotonic() >= running.stop_by:
+            running.lost = True
+            return
+        terms, outcome = await self._runner.run(running, self._clock.now_ms())
+        if outcome is None or running.lost:
+            return
+        running.settlement = settle(terms, outcome, now_ms=self._clock.now_ms(), jitter=random.random())
+        self._settler.put(running.settlement)
+
+    async def _dropped(self, running: Running) -> None:
+        """An attempt without a settlement: its lease was lost, or its job is handed back."""
+        delivery = running.delivery
+        self._held.pop(delivery.id, None)
+        if running.lost:
+            self.counts["stale"] += 1
+            log.warning("lease on job %s (%s) was lost; what it did here was discarded", delivery.id, delivery.task)
+            return
+        try:
+            await self._source.release([delivery.receipt])
+        except EngineUnavailableError as fault:
+            log.warning("job %s could not be handed back, its lease will end: %s", delivery.id, fault)
+
+    def _stored(self, settlement: Settlement, answer: Settled) -> None:
+        """The store has answered: tell observers, or say that it was too late."""
+        running = self._held.get(settlement.receipt.job_id)
+        if running is not None and running.delivery.receipt == settlement.receipt:
+            del self._held[settlement.receipt.job_id]
+        if answer == "stale":
+            self.counts["stale"] += 1
+            text = "lease on job %s (%s) was lost before its outcome could be stored; it was discarded"
+            log.warning(text, settlement.receipt.job_id, settlement.signal.task)
+            return
+        self.counts["done"] += 1
+        source = self._signals.settled[settlement.signal.name]
+        if source:
+            source.emit(settlement.signal)
+
+    # ---------------------------------------------------------------- background
+
+    async def _scan(self) -> None:
+        """Look at every limit, and show the renewal thread that the event loop lives."""
+        while True:
+            await asyncio.sleep(SCAN)
+            now = time.monotonic()
+            if self._renewer is not None:
+                self._renewer.loop_seen = now
+            for running in list(self._held.values()):
+                if not running.ended:
+                    running.look(now)
+
+    async def _beat(self) -> None:
+        """Heartbeats, and now and then a sweep of what is out of date."""
+        swept = time.monotonic()
+        while True:
+            try:
+                await self._engine.presence.beat(self.name, msgspec.json.encode(self._info()), ttl_ms=BEAT_TTL_MS)
+                if time.monotonic() - swept > SWEEP:
+                    swept = time.monotonic()
+                    await self._engine.results.sweep()
+            except EngineUnavailableError as fault:
+                log.debug("no heartbeat: %s", fault)
+            await asyncio.sleep(BEAT * (0.9 + 0.1 * random.random()))
+
+    async def _listen(self) -> None:
+        """Commands: whatever comes, the leases are renewed, which tells what somebody wants of our jobs."""
+        while True:
+            try:
+                if await self._engine.inbox.receive(inbox_of(self.name), timeout_ms=COMMAND_TTL_MS) and self._renewer:
+                    self._renewer.now()
+            except EngineUnavailableError as fault:
+                log.debug("no commands: %s", fault)
+                await asyncio.sleep(BEAT)
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "queues": list(self.queues),
+            "concurrency": self._config.concurrency,
+            "running": self.running,
+            "started_at": self._started_at,
+            **self.counts,
+        }
+
+    def _nothing_to_do(self) -> None:
+        """A claim came back empty; in a burst that is the end once nothing runs."""
+        if self._config.burst and not self._held and self._stop_asked is not None:
+            self._stop_asked.set()
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        """A part of the worker must not die unseen: the worker ends, and its error is logged."""
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("%s broke; the worker stops", task.get_name(), exc_info=task.exception())
+            self.failed = task.exception()
+            self.ask_to_stop("soft")
+
+    # ---------------------------------------------------------------- start and end
+
+    async def _open(self) -> None:
+        """Connect and write down limits."""
+        await self._engine.open()
+        rows = [_limit_row(task) for task in self._registry.handlers()]
+        await self._engine.limiter.define([row for row in rows if row is not None])
+
+    async def _run_down(self) -> None:
+        """Wait for what runs, as long as the mode allows; the mode may become harder meanwhile."""
+        grace_ends: float | None = None
+        while self.running:
+            if self._mode != "warm" and grace_ends is None:
+                grace_ends = time.monotonic() + (SOFT_GRACE if self._mode == "soft" else SCAN * 4)
+                for running in list(self._held.values()):
+                    running.hand_back()
+            if grace_ends is not None and (time.monotonic() > grace_ends or self._mode == "hard"):
+                await asyncio.sleep(SCAN)
+                break
+            tasks = [one.task for one in self._held.values() if one.task is not None and not one.ended]
+            await asyncio.wait(tasks, timeout=SCAN)
+        left = [one.delivery.receipt for one in self._held.values() if not one.ended]
+        if left:
+            log.warning("%d handlers did not stop in time; their jobs are handed back", len(left))
+            try:
+                await self._source.release(left)
+            except EngineUnavailableError as fault:
+                log.warning("%d jobs could not be handed back, their leases will end: %s", len(left), fault)
+
+    async def _drain(self) -> None:
+        """Store what has ended; when the store is away, leases end by themselves."""
+        try:
+            async with asyncio.timeout(SOFT_GRACE):
+                await self._settler.drained()
+        except TimeoutError:
+            log.warning("the store is away: settlements were not stored, their jobs will run again")
+
+    async def _leave(self) -> None:
+        try:
+            await self._engine.presence.leave(self.name)
+        except EngineUnavailableError as fault:
+            log.debug("not signed off: %s", fault)
+
+
+def check_runnable(tasks: Sequence[AnyDeclared]) -> None:
+    """ConfigError when a declared task asks for what this worker cannot do: better at start than at its first job."""
+    problems = [
+        f"task {task.name!r} has isolate=True, but this version has no worker processes yet; remove it"
+        for task in tasks
+        if task.options.isolate
+    ]
+    problems += [no_hard_limit(task) for task in tasks if not task.is_async and task.options.layer.hard_ms]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _queues_of(tasks: Sequence[AnyDeclared], queues: Mapping[str, Options]) -> tuple[str, ...]:
+    """The queues that the tasks and the app name, and the default one."""
+    named = {task.options.layer.queue for task in tasks if isinstance(task.options.layer.queue, str)}
+    return tuple(sorted({DEFAULT_QUEUE, *named, *queues}))
+
+
+def _limit_row(task: AnyDeclared) -> LimitRow | None:
+    rate, limit = task.options.rate_limit, task.options.concurrency
+    if rate is None and limit is None:
+        return None
+    return LimitRow(task.name, rate.bucket if rate else None, limit.count if limit else None)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
