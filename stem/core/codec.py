@@ -69,10 +69,13 @@ class ArgumentsCodec(Generic[A]):
 class ResultCodec:
     """Results of one type as JSON bytes."""
 
-    __slots__ = ("_adapter", "_floats")
+    __slots__ = ("_adapter", "_floats", "_model")
 
     def __init__(self, returns: Any) -> None:
         self._adapter: TypeAdapter[Any] = TypeAdapter(returns)
+        if not self._adapter.pydantic_complete:
+            self._adapter.rebuild(raise_errors=True)
+        self._model = returns if isinstance(returns, type) and issubclass(returns, BaseModel) else None
         self._floats = _mentions(self._adapter.core_schema, "float")
 
     @property
@@ -82,12 +85,18 @@ class ResultCodec:
 
     def encode(self, value: object) -> bytes:
         """JSON that `decode` reads back; EncodeError when the value is not of the declared type."""
+        if self._model is not None and not isinstance(value, self._model):
+            raise EncodeError(f"expected {self._model.__name__}, found {type(value).__name__}")
         try:
+            if self._floats:
+                _refuse_nonfinite(value)
             data = self._adapter.dump_json(value, by_alias=True, round_trip=True, warnings="error")
+            # pydantic writes None for any type without a word, so what was written is read once
+            self._adapter.validate_json(data)
+        except ValidationError as fault:
+            raise EncodeError("; ".join(faults(fault)).replace("arguments: ", "")) from None
         except (PydanticSerializationError, ValueError, RecursionError) as fault:
             raise EncodeError(_one_line(fault)) from None
-        if self._floats:
-            _refuse_nonfinite(value)
         return data
 
     def decode(self, data: bytes) -> Any:

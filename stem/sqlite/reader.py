@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stem.sqlite.connect import meaning, roll_back
-from stem.sqlite.desk import Call, Desk
+from stem.sqlite.desk import Desk
 from stem.sqlite.step import Names, View
 
 

@@ -50,7 +50,9 @@ class _Open:
 class Store:
     """One namespace in one file, as one process has it open; bound to the event loop that opened it."""
 
-    def __init__(self, path: Path, namespace: str, durability: Durability, busy_ms: int, now: Callable[[], int]) -> None:
+    def __init__(
+        self, path: Path, namespace: str, durability: Durability, busy_ms: int, now: Callable[[], int]
+    ) -> None:
         self.path = path
         self.busy_ms = busy_ms
         self.now = now
@@ -83,9 +85,7 @@ class Store:
             undo.callback(bells.close)
             looking = reading(self.path, busy_ms=self.busy_ms)
             undo.callback(looking.close)
-            writer = Writer(
-                loop, kept, path=self.path, ns=ns, now=self.now, busy_ms=self.busy_ms, bells=bells
-            )
+            writer = Writer(loop, kept, path=self.path, ns=ns, now=self.now, busy_ms=self.busy_ms, bells=bells)
             reader = Reader(loop, looking, path=self.path, ns=ns, now=self.now, busy_ms=self.busy_ms)
             undo.pop_all()
         writer.start()

@@ -6,15 +6,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stem.memory import MemoryEngine
-from stem.memory.engine import MemoryStore
+from stem.memory.engine import MemoryEngine, MemoryStore
 from stem.testing.contracts import EngineFactory, Engines
+from stem.testing.contracts.broadcast import BroadcastContract
 from stem.testing.contracts.broker import BrokerContract
 from stem.testing.contracts.dead_letters import DeadLettersContract
+from stem.testing.contracts.engine import EngineContract, SabotageContract
 from stem.testing.contracts.groups import GroupsContract
+from stem.testing.contracts.inbox import InboxContract
 from stem.testing.contracts.jobs import JobsContract
+from stem.testing.contracts.limiter import LimiterContract
+from stem.testing.contracts.locks import LocksContract
+from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import QueuesContract
 from stem.testing.contracts.results import ResultsContract
+from stem.testing.contracts.schedules import SchedulesContract
+from stem.testing.contracts.schemas import SchemasContract
 
 
 @pytest.fixture
@@ -41,3 +48,30 @@ class TestResults(ResultsContract): ...
 
 
 class TestGroups(GroupsContract): ...
+
+
+class TestLocks(LocksContract): ...
+
+
+class TestLimiter(LimiterContract): ...
+
+
+class TestInbox(InboxContract): ...
+
+
+class TestBroadcast(BroadcastContract): ...
+
+
+class TestPresence(PresenceContract): ...
+
+
+class TestSchedules(SchedulesContract): ...
+
+
+class TestSchemas(SchemasContract): ...
+
+
+class TestEngine(EngineContract): ...
+
+
+class TestSabotage(SabotageContract): ...

@@ -14,7 +14,7 @@ STATES: set[str] = set(get_args(JobState))
 
 
 def test_every_way_leads_from_a_known_state_to_a_known_state() -> None:
-    assert {after for after in TRANSITIONS.values()} <= STATES
+    assert set(TRANSITIONS.values()) <= STATES
     assert {before for before, _ in TRANSITIONS} <= STATES | {"-"}
 
 

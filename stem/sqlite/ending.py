@@ -1,0 +1,181 @@
+"""Deliveries after the claim: renewing, giving back, settling with all effects, cancelling."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from stem.contracts.broker import Cancelling, Held, Renewal, Settled
+from stem.contracts.groups import Member
+from stem.core.settle import Again, Arrive, Bury, Effect, Enqueue, Finish, Settlement
+from stem.sqlite.grouping import arrive
+from stem.sqlite.limits import stop_counting
+from stem.sqlite.line import delete, free_unique, publish, put_aside_or_ready, take_out
+from stem.sqlite.rows import NUMBER, RUNNING, STATES, Job, find
+from stem.sqlite.step import Step
+from stem.values import Receipt
+
+_KEEP: Final = """
+INSERT OR REPLACE INTO result (seq, ns, id, task, qid, state, fence, finished_at, expires_at, record)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_AGAIN: Final = """
+UPDATE job SET state = ?, ready_at = ?, attempts = ?, overrides = ?, error = ?, losses = ?, settled = ?,
+    lease_until = 0, counted = 0, parked_key = '', changes = changes + 1
+WHERE seq = ?"""
+_BURY: Final = """
+UPDATE job SET state = ?, reason = ?, record = ?, died_at = ?, dead_until = ?, losses = ?, settled = ?,
+    lease_until = 0, counted = 0, parked_key = '', changes = changes + 1
+WHERE seq = ?"""
+_RELEASE: Final = """
+UPDATE job SET state = ?, ready_at = ?, losses = 0, lease_until = 0, counted = 0, changes = changes + 1
+WHERE seq = ?"""
+_PROGRESS: Final = """
+UPDATE job SET progress = ?, changes = changes + 1 WHERE ns = ? AND id = ? AND state = 3 AND fence = ?"""
+
+
+def renew(step: Step, one: Renewal) -> Held:
+    """Move the end of the lease, if it is still held."""
+    job = _held(step, one.receipt)
+    if job is None:
+        return Held("lost")
+    until = step.now + (one.lease_ms or job.lease_ms)
+    step.execute("UPDATE job SET lease_until = ? WHERE seq = ?", (until, job.seq))
+    return Held("held") if job.cancel_reason is None else Held("cancel", job.cancel_reason)
+
+
+def release(step: Step, receipt: Receipt) -> bool:
+    """Put a delivery back, if it is still held."""
+    job = _held(step, receipt)
+    if job is None:
+        return False
+    _stop_running(step, job)
+    state = put_aside_or_ready(step, job.qid, step.now)
+    step.execute(_RELEASE, (state, step.now, job.seq))
+    step.changed(job.id)
+    return True
+
+
+def note_progress(step: Step, receipt: Receipt, progress: bytes) -> bool:
+    """Keep the note, if the delivery is still held."""
+    if not step.execute(_PROGRESS, (progress, step.ns, receipt.job_id, receipt.fence)).rowcount:
+        return False
+    step.changed(receipt.job_id)
+    return True
+
+
+def settle(step: Step, one: Settlement) -> Settled:
+    """Store one settlement if its fence holds."""
+    job = find(step, one.receipt.job_id)
+    if job is None or job.state != RUNNING or job.fence != one.receipt.fence:
+        return "repeated" if _stored_before(step, job, one.receipt) else "stale"
+    _stop_running(step, job)
+    _apply(step, job._replace(losses=0, settled=job.fence), one)
+    return "done"
+
+
+def cancel(step: Step, job_id: str, reason: str, settlement: Settlement) -> Cancelling:
+    """End a job that waits, ask for the end of one that runs, remember one that is not known."""
+    job = find(step, job_id)
+    if job is None:
+        return _cancel_unknown(step, job_id, settlement)
+    if job.state == RUNNING:
+        step.execute("UPDATE job SET cancel_reason = ?, changes = changes + 1 WHERE seq = ?", (reason, job.seq))
+        step.changed(job_id)
+        return Cancelling("requested")
+    if job.died_at:
+        return Cancelling("finished", STATES[job.state])
+    take_out(step, job)
+    _apply(step, job._replace(settled=job.fence), settlement)
+    return Cancelling("cancelled")
+
+
+def _cancel_unknown(step: Step, job_id: str, settlement: Settlement) -> Cancelling:
+    query = "SELECT state FROM result WHERE ns = ? AND id = ? AND expires_at > ?"
+    row = step.execute(query, (step.ns, job_id, step.now)).fetchone()
+    if row is not None:
+        return Cancelling("finished", STATES[row[0]])
+    action = settlement.action
+    if isinstance(action, Finish):
+        until = step.now + action.keep_ms
+        state = NUMBER["cancelled"]
+        row = (step.next_seq(), step.ns, job_id, "", 0, state, -1, step.now, until, action.record)
+        step.execute(_KEEP, row)
+        step.ended(job_id)
+    return Cancelling("cancelled")
+
+
+def _held(step: Step, receipt: Receipt) -> Job | None:
+    job = find(step, receipt.job_id)
+    return job if job is not None and job.state == RUNNING and job.fence == receipt.fence else None
+
+
+def _stop_running(step: Step, job: Job) -> None:
+    """Out of the numbers of what runs; room for the next of its limit."""
+    step.count(job.qid, "running", -1)
+    if job.counted:
+        stop_counting(step, job.limit_key)
+
+
+def _stored_before(step: Step, job: Job | None, receipt: Receipt) -> bool:
+    if job is not None:
+        return job.settled == receipt.fence
+    query = "SELECT fence FROM result WHERE ns = ? AND id = ? AND expires_at > ?"
+    row = step.execute(query, (step.ns, receipt.job_id, step.now)).fetchone()
+    return row is not None and row[0] == receipt.fence
+
+
+def _apply(step: Step, job: Job, one: Settlement) -> None:
+    """Carry out a settlement on a job that is out of every line."""
+    action = one.action
+    match action:
+        case Finish():
+            free_unique(step, job.id, job.unique_key, job.unique_for_ms)
+            delete(step, job)
+            step.count(job.qid, action.state)
+            _keep(step, job, action)
+        case Again():
+            _again(step, job, action)
+        case Bury():
+            _bury(step, job, action)
+        case _:
+            assert_never(action)
+    for effect in one.effects:
+        _effect(step, effect)
+
+
+def _again(step: Step, job: Job, action: Again) -> None:
+    if action.attempts > job.attempts:
+        step.count(job.qid, "retried")
+    ready_at = step.now if job.cancel_reason is not None else step.now + action.delay_ms
+    state = put_aside_or_ready(step, job.qid, ready_at)
+    overrides, error = action.overrides or job.overrides, action.error or job.error
+    row = (state, ready_at, action.attempts, overrides, error, job.losses, job.settled, job.seq)
+    step.execute(_AGAIN, row)
+    step.changed(job.id)
+
+
+def _bury(step: Step, job: Job, action: Bury) -> None:
+    free_unique(step, job.id, job.unique_key, job.unique_for_ms)
+    step.count(job.qid, action.state)
+    step.count(job.qid, "dead")
+    until = step.now + action.dead_ms
+    state = NUMBER[action.state]
+    step.execute(_BURY, (state, action.reason, action.record, step.now, until, job.losses, job.settled, job.seq))
+    _keep(step, job, action)
+
+
+def _keep(step: Step, job: Job, action: Finish | Bury) -> None:
+    """Store the result and tell who waits for it."""
+    until, state = step.now + action.keep_ms, NUMBER[action.state]
+    row = (step.next_seq(), step.ns, job.id, job.task, job.qid, state, job.fence, step.now, until, action.record)
+    step.execute(_KEEP, row)
+    step.ended(job.id, job.reply_to)
+
+
+def _effect(step: Step, effect: Effect) -> None:
+    match effect:
+        case Enqueue(submission):
+            publish(step, submission)
+        case Arrive(group, member, ok, value):
+            arrive(step, group, Member(member, ok, value))
+        case _:
+            assert_never(effect)

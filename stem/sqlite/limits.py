@@ -1,0 +1,137 @@
+"""Limits at the claim: what keeps a job from starting, parking it, and letting it back."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from stem.core import rate
+from stem.core.limit import LimitRow, admits, limit_name
+from stem.sqlite.step import Step, View
+
+#: Parked jobs let back at once when their rate was lifted.
+LOOK: Final = 1_000
+
+encode_row: Final = msgspec.json.Encoder().encode
+decode_row: Final = msgspec.json.Decoder(LimitRow).decode
+
+
+def limit_row(view: View, key: str) -> LimitRow | None:
+    """The limit in force that this key falls under."""
+    query = "SELECT coalesce(forced, declared) FROM limit_row WHERE ns = ? AND name = ?"
+    row = view.execute(query, (view.ns, limit_name(key))).fetchone()
+    return None if row is None else decode_row(row[0])
+
+
+def bucket_of(view: View, key: str) -> rate.Bucket | None:
+    """The bucket that this rate key falls under."""
+    row = limit_row(view, key)
+    return None if row is None else row.bucket
+
+
+def level_of(view: View, key: str, bucket: rate.Bucket) -> rate.Level:
+    """What the bucket of this key holds; full when nobody has used it."""
+    query = "SELECT parts, at_ms, per_ms FROM bucket WHERE ns = ? AND key = ?"
+    row = view.execute(query, (view.ns, key)).fetchone()
+    return rate.full(bucket, view.now) if row is None else rate.Level(*row)
+
+
+def take_tokens(step: Step, key: str, bucket: rate.Bucket, tokens: int = 1) -> tuple[rate.Level, bool]:
+    """Take tokens out of the bucket of this key if there are enough; what it holds then."""
+    level, ok = rate.take(bucket, level_of(step, key, bucket), step.now, tokens)
+    full_at = step.now + rate.wait_ms(bucket, level, step.now, bucket.burst)
+    row = (step.ns, key, level.parts, level.at_ms, level.per_ms, full_at)
+    step.execute(
+        "INSERT OR REPLACE INTO bucket (ns, key, parts, at_ms, per_ms, full_at) VALUES (?, ?, ?, ?, ?, ?)", row
+    )
+    return level, ok
+
+
+def over_limit(step: Step, limit_key: str, rate_key: str) -> str:
+    """The key of the limit that keeps a job from starting; "" when it may start, and then it is counted."""
+    if limit_key:
+        row = limit_row(step, limit_key)
+        if row is not None and not admits(row.running, _running(step, limit_key)):
+            return limit_key
+    if rate_key and not _take_token(step, rate_key):
+        return rate_key
+    if limit_key:
+        counted = "INSERT INTO running_count VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1"
+        step.execute(counted, (step.ns, limit_key))
+    return ""
+
+
+def stop_counting(step: Step, limit_key: str) -> None:
+    """One job less runs under this key: room for the next."""
+    key = (step.ns, limit_key)
+    step.execute("UPDATE running_count SET n = n - 1 WHERE ns = ? AND key = ?", key)
+    step.execute("DELETE FROM running_count WHERE ns = ? AND key = ? AND n <= 0", key)
+    unpark(step, limit_key, 1)
+
+
+def park(step: Step, seq: int, job_id: str, qid: int, key: str) -> None:
+    """Set a queued job aside until the limit of `key` has room."""
+    change = "UPDATE job SET state = 2, parked_key = ?, parked_seq = ?, changes = changes + 1 WHERE seq = ?"
+    step.execute(change, (key, step.next_seq(), seq))
+    step.count(qid, "queued", -1)
+    step.count(qid, "parked")
+    step.changed(job_id)
+
+
+def unpark(step: Step, key: str, most: int) -> None:
+    """Put the jobs parked longest back in their lines."""
+    query = "SELECT seq, qid FROM job WHERE ns = ? AND parked_key = ? AND state = 2 ORDER BY parked_seq LIMIT ?"
+    back = step.execute(query, (step.ns, key, most)).fetchall()
+    step.executemany("UPDATE job SET state = 0, parked_key = '' WHERE seq = ?", [(seq,) for seq, _ in back])
+    for _, qid in back:
+        step.count(qid, "parked", -1)
+        step.count(qid, "queued")
+        step.ring_workers(step.queue_name(qid))
+
+
+def unpark_due(step: Step) -> None:
+    """Move as many parked jobs back as there are tokens, for each rate key whose timer is due."""
+    due = step.execute("SELECT key FROM park_timer WHERE ns = ? AND due <= ?", (step.ns, step.now)).fetchall()
+    for (key,) in due:
+        step.execute("DELETE FROM park_timer WHERE ns = ? AND key = ?", (step.ns, key))
+        bucket = bucket_of(step, key)
+        if bucket is None:
+            unpark(step, key, LOOK)
+            continue
+        level = level_of(step, key, bucket)
+        tokens = rate.available(bucket, level, step.now)
+        unpark(step, key, max(1, tokens))
+        if _is_parked(step, key):
+            _look_again_in(step, key, rate.wait_ms(bucket, level, step.now, tokens + 1))
+
+
+def next_look(view: View) -> int | None:
+    """When the next park timer is due, unix ms."""
+    (due,) = view.execute("SELECT min(due) FROM park_timer WHERE ns = ?", (view.ns,)).fetchone()
+    return None if due is None else int(due)
+
+
+def _take_token(step: Step, key: str) -> bool:
+    bucket = bucket_of(step, key)
+    if bucket is None:
+        return True
+    level, ok = take_tokens(step, key, bucket)
+    if not ok:
+        _look_again_in(step, key, rate.wait_ms(bucket, level, step.now))
+    return ok
+
+
+def _look_again_in(step: Step, key: str, wait_ms: int) -> None:
+    """Set the timer of a rate key; one that is set stays."""
+    step.execute("INSERT OR IGNORE INTO park_timer VALUES (?, ?, ?)", (step.ns, key, step.now + max(1, wait_ms)))
+
+
+def _is_parked(view: View, key: str) -> bool:
+    query = "SELECT 1 FROM job WHERE ns = ? AND parked_key = ? AND state = 2 LIMIT 1"
+    return view.execute(query, (view.ns, key)).fetchone() is not None
+
+
+def _running(view: View, key: str) -> int:
+    row = view.execute("SELECT n FROM running_count WHERE ns = ? AND key = ?", (view.ns, key)).fetchone()
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,58 @@
+"""Rows as values: the columns that operations need of a job, and its states by number."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from stem.core.states import JobState
+from stem.sqlite.step import View
+
+#: The states by their number in the file.
+STATES: Final[tuple[JobState, ...]] = ("queued", "delayed", "parked", "running", "succeeded", "failed", "cancelled")
+QUEUED, DELAYED, PARKED, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(7)
+NUMBER: Final[dict[str, int]] = {state: number for number, state in enumerate(STATES)}
+
+
+class Job(NamedTuple):
+    """What changing the state of a job needs to know."""
+
+    seq: int
+    id: str
+    qid: int
+    task: str
+    state: int
+    attempts: int
+    fence: int
+    losses: int
+    settled: int
+    lease_ms: int
+    unique_key: str | None
+    unique_until: str | None
+    unique_for_ms: int | None
+    limit_key: str
+    counted: int
+    parked_key: str
+    reply_to: str
+    cancel_reason: str | None
+    died_at: int
+    dead_until: int
+    overrides: bytes
+    error: bytes
+
+
+#: The columns of Job, to be put into a SELECT.
+JOB: Final = ", ".join(Job._fields)
+_ONE: Final = f"SELECT {JOB} FROM job WHERE ns = ? AND id = ?"  # noqa: S608
+
+
+def find(view: View, job_id: str) -> Job | None:
+    """The job of this id, dead letters included."""
+    row = view.execute(_ONE, (view.ns, job_id)).fetchone()
+    return None if row is None else Job._make(row)
+
+
+def record_of(view: View, job_id: str) -> bytes | None:
+    """The record of a finished job while its result lives."""
+    query = "SELECT record FROM result WHERE ns = ? AND id = ? AND expires_at > ?"
+    row = view.execute(query, (view.ns, job_id, view.now)).fetchone()
+    return None if row is None else bytes(row[0])

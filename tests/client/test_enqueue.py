@@ -1,0 +1,301 @@
+"""Sending calls, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import BaseModel
+
+from stem import (
+    ConfigError,
+    InvalidArgumentsError,
+    JobCancelled,
+    Limit,
+    PayloadTooLargeError,
+    Queue,
+    Rate,
+    ResultTimeout,
+    Stem,
+    TaskDefinition,
+    Unique,
+    UniqueConflictError,
+    UnknownJobError,
+    UnknownTaskError,
+    task,
+)
+from stem.testing import FakeClock, FakeStem, task_context
+from stem.testing.sabotage import Sabotage
+
+pytestmark = pytest.mark.anyio
+
+
+class Order(BaseModel):
+    id: str = "1"
+    tenant: str = "a"
+    total: float = 1.0
+
+
+@task("orders.charge")
+async def charge(order: Order) -> str:
+    return f"charged {order.id}"
+
+
+@task("orders.ping")
+async def ping() -> str:
+    return "pong"
+
+
+async def test_a_definition_is_enough_to_enqueue_and_read_the_result() -> None:
+    known = TaskDefinition("orders.charge", args=Order, returns=str)
+    async with Stem.in_memory(tasks=[charge]) as app, app.worker():
+        assert await (await known.enqueue(app, Order(id="7"))).result("5s") == "charged 7"
+
+
+async def test_by_name_a_mapping_is_validated() -> None:
+    async with Stem.in_memory(tasks=[charge]) as app, app.worker():
+        assert await (await app.enqueue("orders.charge", {"id": "9"})).result("5s") == "charged 9"
+        with pytest.raises(InvalidArgumentsError, match=r"total: Input should be a valid number.*'much'"):
+            await app.enqueue("orders.charge", {"total": "much"})
+        with pytest.raises(UnknownTaskError, match="did you mean 'orders.charge'"):
+            await app.enqueue("orders.chrage")
+
+
+async def test_the_same_id_makes_one_job() -> None:
+    async with Stem.in_memory(tasks=[charge]) as app, app.worker():
+        first = await charge.build(Order(id="1")).id("charge:1").enqueue(app)
+        second = await charge.build(Order(id="2")).id("charge:1").enqueue(app)
+        assert (first.enqueued, second.enqueued) == ("new", "duplicate")
+        assert await second.result("5s") == "charged 1"
+        third = await charge.build(Order(id="3")).id("charge:1").enqueue(app)
+        assert third.enqueued == "duplicate"
+
+
+async def test_concurrent_enqueues_share_round_trips_and_keep_their_answers() -> None:
+    sabotage: list[Sabotage] = []
+
+    class Counted(Stem):
+        def make_engine(self) -> Sabotage:
+            sabotage.append(Sabotage(super().make_engine()))
+            return sabotage[-1]
+
+    async with Counted("memory://", tasks=[charge]) as app:
+        handles = await asyncio.gather(*(charge.build(Order()).id(f"job-{n % 90}").enqueue(app) for n in range(100)))
+        assert [handle.enqueued for handle in handles] == ["new"] * 90 + ["duplicate"] * 10
+        assert (await app.queues.stats("default")).queued == 90
+        assert sabotage[0].calls["broker.publish"] <= 3
+
+
+async def test_enqueue_many_keeps_the_order() -> None:
+    async with Stem.in_memory(tasks=[charge]) as app, app.worker():
+        handles = await app.enqueue_many(charge.build(Order(id=str(n))) for n in range(1_234))
+        assert [await handle.result("10s") for handle in handles] == [f"charged {n}" for n in range(1_234)]
+
+
+async def test_a_payload_over_the_limit_is_refused() -> None:
+    async with Stem.in_memory(tasks=[charge], max_payload=1_000) as app:
+        with pytest.raises(PayloadTooLargeError, match=r"over the limit of 1,000; store the data elsewhere"):
+            await charge.enqueue(app, Order(id="x" * 2_000))
+        assert await app.queues.list() == []
+
+
+async def test_nan_is_refused_with_its_field() -> None:
+    async with Stem.in_memory(tasks=[charge]) as app:
+        with pytest.raises(InvalidArgumentsError, match=r"total is nan, which JSON cannot carry"):
+            await charge.enqueue(app, Order(total=float("nan")))
+
+
+async def test_a_unique_call_gives_the_handle_of_the_holder() -> None:
+    @task("sync", unique=Unique(key="tenant"))
+    async def sync(order: Order) -> None: ...
+
+    async with Stem.in_memory(tasks=[sync]) as app:
+        first = await sync.build(Order(id="1")).header("trace", "1").enqueue(app)
+        second = await sync.build(Order(id="2")).header("trace", "2").enqueue(app)
+        other = await sync.build(Order(tenant="b")).enqueue(app)
+        free = await sync.build(Order()).unique(None).enqueue(app)
+        assert (second.enqueued, second.id) == ("held", first.id)
+        assert (other.enqueued, free.enqueued) == ("new", "new")
+
+
+async def test_a_unique_conflict_can_be_an_error() -> None:
+    async with Stem.in_memory(tasks=[ping]) as app:
+        call = ping.build().unique(Unique(conflict="raise"), key="only")
+        first = await call.enqueue(app)
+        with pytest.raises(UniqueConflictError) as caught:
+            await call.enqueue(app)
+        assert (caught.value.holder, caught.value.key) == (first.id, "orders.ping:only")
+
+
+async def test_what_a_call_says_wins_over_task_and_queue() -> None:
+    @task("mail", queue="mails", priority=5)
+    async def mail() -> None: ...
+
+    queues = [Queue("mails", priority=7, expires="1h"), Queue("bulk", priority=1)]
+    async with Stem.in_memory(tasks=[mail, ping], queues=queues) as app:
+        by_task = await (await mail.enqueue(app)).status()
+        by_call = await (await mail.build().priority(0).expires(None).enqueue(app)).status()
+        by_queue = await (await ping.build().queue("bulk").enqueue(app)).status()
+        assert (by_task.queue, by_task.priority, by_task.expires_at is None) == ("mails", 5, False)
+        assert (by_call.priority, by_call.expires_at) == (0, None)
+        assert by_queue.priority == 1
+
+
+async def test_delays_etas_and_expiries_follow_the_store_s_clock() -> None:
+    clock = FakeClock()
+    async with Stem.in_memory(tasks=[ping], clock=clock) as app:
+        delayed = await ping.build().delay("1h").enqueue(app)
+        at = await ping.build().eta(clock.now + timedelta(hours=2)).enqueue(app)
+        past = await ping.build().eta(datetime(2020, 1, 1, tzinfo=UTC)).enqueue(app)
+        expiring = await ping.build().expires("30m").enqueue(app)
+        assert [(await handle.status()).state for handle in (delayed, at, past)] == ["delayed", "delayed", "queued"]
+        clock.advance("90m")
+        await app.worker(burst=True).run()
+        assert [(await handle.status()).state for handle in (delayed, at, past)] == [
+            "succeeded",
+            "delayed",
+            "succeeded",
+        ]
+        with pytest.raises(JobCancelled, match="expired"):
+            await expiring.result("1s")
+        letters, _ = await app.dead_letters.list()
+        assert [(letter.id, letter.reason) for letter in letters] == [(expiring.id, "expired")]
+
+
+async def test_limits_are_counted_by_the_field_that_the_task_names() -> None:
+    running: dict[str, int] = {}
+    most: dict[str, int] = {}
+
+    @task("work", concurrency=Limit(2, key="tenant"))
+    async def work(order: Order) -> None:
+        running[order.tenant] = running.get(order.tenant, 0) + 1
+        most[order.tenant] = max(most.get(order.tenant, 0), running[order.tenant])
+        await asyncio.sleep(0.005)
+        running[order.tenant] -= 1
+
+    async with Stem.in_memory(tasks=[work]) as app, app.worker(concurrency=20):
+        handles = await app.enqueue_many(work.build(Order(tenant=t)) for t in "abab" * 5)
+        for handle in handles:
+            await handle.result("10s")
+        assert most == {"a": 2, "b": 2}
+
+
+async def test_a_rate_holds_jobs_back_and_says_what_they_wait_for() -> None:
+    clock = FakeClock()
+
+    @task("limited", rate_limit=Rate("2/h", key="tenant", burst=2))
+    async def limited(order: Order) -> None: ...
+
+    async with Stem.in_memory(tasks=[limited], clock=clock) as app:
+        handles = await app.enqueue_many(limited.build(Order(id=str(n))) for n in range(3))
+        await app.worker(burst=True).run()
+        states = [await handle.status() for handle in handles]
+        assert [job.state for job in states] == ["succeeded", "succeeded", "parked"]
+        assert states[2].waiting_for == "limited[a]"
+        clock.advance("31m")
+        await app.worker(burst=True).run()
+        assert (await handles[2].status()).state == "succeeded"
+
+
+async def test_a_wait_that_ends_first_says_how_the_job_stands() -> None:
+    async with Stem.in_memory(tasks=[ping]) as app:
+        handle = await ping.enqueue(app)
+        with pytest.raises(ResultTimeout, match="it is queued and goes on"):
+            await handle.result("20ms")
+
+
+async def test_an_unknown_job_is_said_to_be_unknown() -> None:
+    async with Stem.in_memory() as app:
+        for ask in (app.handle("nobody").result("1s"), app.handle("nobody").status(), app.jobs.get("nobody")):
+            with pytest.raises(UnknownJobError, match="never enqueued in this namespace, or its result has expired"):
+                await ask
+
+
+async def test_cancelling_a_waiting_job_ends_it_at_once() -> None:
+    async with Stem.in_memory(tasks=[ping]) as app:
+        handle = await ping.build().delay("1h").enqueue(app)
+        assert await handle.cancel("changed my mind")
+        with pytest.raises(JobCancelled, match="changed my mind"):
+            await handle.result("1s")
+        assert not await handle.cancel()
+
+
+async def test_a_closed_app_says_how_to_open_it() -> None:
+    with pytest.raises(ConfigError, match="async with app"):
+        await ping.enqueue(Stem.in_memory(tasks=[ping]))
+
+
+async def test_two_apps_of_different_namespaces_do_not_see_each_other() -> None:
+    app = Stem.in_memory(tasks=[ping])
+    other = Stem.in_memory(tasks=[ping], namespace="other")
+    other._store = app._store
+    async with app, other:
+        handle = await ping.enqueue(app)
+        assert await other.queues.list() == []
+        with pytest.raises(UnknownJobError):
+            await other.jobs.get(handle.id)
+
+
+async def test_dead_letters_are_replayed_with_attempts_starting_anew() -> None:
+    broken = True
+
+    @task("fragile", max_retries=0, unique=Unique())
+    async def fragile() -> str:
+        if broken:
+            raise ValueError
+        return "whole"
+
+    async with Stem.in_memory(tasks=[fragile]) as app:
+        handle = await fragile.enqueue(app)
+        await app.worker(burst=True).run()
+        assert [r.status for r in await app.dead_letters.replay(dry_run=True)] == ["replayed"]
+        assert (await handle.status()).state == "failed"
+        second = await fragile.enqueue(app)
+        held = await app.dead_letters.replay([handle.id])
+        assert [(r.status, r.holder) for r in held] == [("held", second.id)]
+        await second.cancel()
+        broken = False
+        assert [r.status for r in await app.dead_letters.replay(task="fragile")] == ["replayed"]
+        await app.worker(burst=True).run()
+        assert await handle.result("1s") == "whole"
+        assert (await handle.status()).attempt == 1
+        assert [r.status for r in await app.dead_letters.replay([handle.id])] == ["gone"]
+
+
+def test_the_sync_client_blocks_and_types_the_same(tmp_path: object) -> None:
+    app = Stem.in_memory(tasks=[charge])
+    with app.sync as sync:
+        handle = sync.enqueue(charge.build(Order(id="5")))
+        assert handle.status().state == "queued"
+        with pytest.raises(ResultTimeout):
+            handle.result("20ms")
+        assert handle.cancel()
+    with pytest.raises(ConfigError, match=r"with app\.sync"):
+        sync.enqueue(charge.build(Order()))
+
+
+async def test_a_fake_app_remembers_and_answers() -> None:
+    fake = FakeStem()
+    handle = await charge.enqueue(fake, Order(id="3"))
+    await fake.enqueue_many([charge.build(Order(id="4"))])
+    assert fake.enqueued(charge) == [Order(id="3"), Order(id="4")]
+    assert fake.enqueued(ping) == []
+    fake.answer(charge, "paid")
+    assert await handle.result() == "paid"
+
+
+async def test_a_handler_is_called_directly_with_a_test_context() -> None:
+    from stem import TaskContext
+
+    @task("direct")
+    async def direct(ctx: TaskContext, order: Order) -> str:
+        await ctx.progress(50, "half")
+        await ctx.enqueue(charge.build(order))
+        return f"{ctx.id}/{ctx.attempt}"
+
+    context = task_context(attempt=2)
+    assert await direct(context, Order(id="9")) == "test-job/2"
+    assert context.notes == [(50, "half", None)]
+    assert isinstance(context.app, FakeStem)
+    assert context.app.enqueued(charge) == [Order(id="9")]

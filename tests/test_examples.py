@@ -1,0 +1,66 @@
+"""Every example runs as a process of its own, as a reader would run it, and says what it should."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: A line that each example must print.
+KEY_LINES = {
+    "dead_letters.py": "sent to ada@example.org",
+    "flask_style_sync.py": "succeeded: 320 x 240",
+    "hello.py": "Hello, Ada! Hello, Ada!",
+    "limits.py": "most at once: acme 2, zenith 2",
+    "middleware.py": "demo.broken attempt 1 raised ValueError",
+    "producer_only.py": "invoice for A-1 over 500",
+    "progress.py": "running    50 %  part 2 of 4",
+    "retries.py": "charged at attempt 3",
+    "testing_with_fake.py": "2 tests passed",
+    "unique.py": "report of 2026-01, first asked for by Ada",
+}
+
+
+def run(*command: str, cwd: Path = ROOT) -> str:
+    """What it prints; what it says on stderr is shown when it fails."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        cwd=cwd,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_every_example_has_a_key_line() -> None:
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == set(KEY_LINES)
+
+
+@pytest.mark.parametrize("example", KEY_LINES)
+def test_the_example_says_what_it_should(example: str) -> None:
+    assert KEY_LINES[example] in run(f"examples/{example}").splitlines()
+
+
+@pytest.mark.parametrize("example", KEY_LINES)
+def test_the_example_is_short(example: str) -> None:
+    assert len((ROOT / "examples" / example).read_text().splitlines()) < 60
+
+
+def test_the_census_counts_modules_retries_and_buries(tmp_path: Path) -> None:
+    printed = run("-m", "examples.census", "--limit", "20", "--workers", "1", cwd=tmp_path)
+    last = next(line for line in printed.splitlines() if line.startswith("25 jobs in "))
+    # two files cannot be read and are tried three times; the slow drive answers at the third attempt
+    assert last.endswith("21 succeeded, 6 retries, 4 dead letters")
+    assert "IsADirectoryError" in printed
+    assert "SyntaxError" in printed
+    assert "What to try next:" in printed

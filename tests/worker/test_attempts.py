@@ -1,0 +1,450 @@
+"""What a handler may do, and that the worker goes on whatever it does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+import time
+
+import pytest
+from pydantic import BaseModel
+
+from stem import JobFailed, ResultNotKept, RetryPolicy, SoftTimeLimit, Stem, TaskContext, TaskDefinition, task
+from stem.core.context import JobHandle
+from stem.core.job import Job
+from stem.core.task import AnyTask
+
+pytestmark = pytest.mark.anyio
+
+SOON = RetryPolicy.fixed(0)
+
+
+class Number(BaseModel):
+    value: int = 1
+
+
+@task("double")
+async def double(number: Number) -> int:
+    return number.value * 2
+
+
+@task("thread.name")
+def thread_name() -> str:
+    return threading.current_thread().name
+
+
+async def failure(handle: JobHandle[object]) -> JobFailed:
+    with pytest.raises(JobFailed) as caught:
+        await handle.result("5s")
+    return caught.value
+
+
+async def still_works(app: Stem) -> None:
+    assert await (await double.enqueue(app, Number(value=21))).result("5s") == 42
+
+
+def app_with(*tasks: AnyTask) -> Stem:
+    return Stem.in_memory(tasks=[double, *tasks])
+
+
+async def test_an_async_handler_gives_its_result() -> None:
+    async with app_with() as app, app.worker():
+        await still_works(app)
+
+
+async def test_a_plain_handler_runs_in_a_thread() -> None:
+    async with app_with(thread_name) as app, app.worker():
+        assert (await (await thread_name.enqueue(app)).result("5s")).startswith("stem-job")
+
+
+@pytest.mark.parametrize("retries", [0, 1, 4])
+async def test_a_failing_handler_is_tried_as_often_as_it_may(retries: int) -> None:
+    seen: list[int] = []
+
+    @task("fails", max_retries=retries, retry=SOON)
+    async def fails(ctx: TaskContext) -> None:
+        seen.append(ctx.attempt)
+        raise ValueError(f"attempt {ctx.attempt}")
+
+    async with app_with(fails) as app, app.worker():
+        error = await failure(await fails.enqueue(app))
+        assert (error.reason, error.error_type, error.error_message) == (
+            "exhausted",
+            "ValueError",
+            f"attempt {retries + 1}",
+        )
+        assert "raise ValueError" in error.traceback
+        assert seen == list(range(1, retries + 2))
+        assert [letter.reason for letter in (await app.dead_letters.list())[0]] == ["exhausted"]
+
+
+async def test_a_call_can_set_retries_back_to_none() -> None:
+    @task("fails", max_retries=5, retry=SOON)
+    async def fails() -> None:
+        raise ValueError
+
+    async with app_with(fails) as app, app.worker():
+        handle = await fails.build().retries(0).enqueue(app)
+        await failure(handle)
+        assert (await handle.status()).attempt == 1
+
+
+async def test_an_error_to_give_up_on_is_not_retried() -> None:
+    class Declined(Exception):
+        pass
+
+    @task("charge", max_retries=5, retry=RetryPolicy.fixed(0, give_up_on=(Declined,)))
+    async def charge() -> None:
+        raise Declined
+
+    async with app_with(charge) as app, app.worker():
+        handle = await charge.enqueue(app)
+        await failure(handle)
+        assert (await handle.status()).attempt == 1
+
+
+async def test_sys_exit_in_a_handler_fails_its_job_only() -> None:
+    @task("exits", max_retries=0)
+    async def exits() -> None:
+        sys.exit(3)
+
+    @task("exits.thread", max_retries=0)
+    def exits_in_a_thread() -> None:
+        sys.exit(4)
+
+    async with app_with(exits, exits_in_a_thread) as app, app.worker():
+        assert (await failure(await exits.enqueue(app))).error_type == "SystemExit"
+        assert (await failure(await exits_in_a_thread.enqueue(app))).error_type == "SystemExit"
+        await still_works(app)
+
+
+async def test_a_result_of_the_wrong_type_is_a_failure_in_words() -> None:
+    @task("wrong", max_retries=0)
+    async def wrong() -> int:
+        return "no"  # type: ignore[return-value]
+
+    async with app_with(wrong) as app, app.worker():
+        error = await failure(await wrong.enqueue(app))
+        assert error.error_type == "EncodeError"
+        assert "returned what cannot be stored as int" in error.error_message
+        await still_works(app)
+
+
+async def test_an_error_whose_text_raises_is_a_failure_too() -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    @task("broken", max_retries=0)
+    async def broken() -> None:
+        raise Broken
+
+    async with app_with(broken) as app, app.worker():
+        assert (await failure(await broken.enqueue(app))).error_type == "Broken"
+        await still_works(app)
+
+
+async def test_ctx_retry_can_allow_more_attempts_and_is_remembered() -> None:
+    seen: list[int] = []
+
+    @task("asks", max_retries=0)
+    async def asks(ctx: TaskContext) -> str:
+        seen.append(ctx.attempt)
+        if ctx.attempt < 3:
+            ctx.retry(0, max_retries=2, reason="not yet")
+        return "done"
+
+    async with app_with(asks) as app, app.worker():
+        assert await (await asks.enqueue(app)).result("5s") == "done"
+        assert seen == [1, 2, 3]
+
+
+async def test_a_snooze_uses_up_no_attempt() -> None:
+    snoozes = iter(range(4))
+
+    @task("snoozes", max_retries=0)
+    async def snoozes_thrice(ctx: TaskContext) -> int:
+        if next(snoozes) < 3:
+            ctx.snooze(0)
+        return ctx.attempt
+
+    async with app_with(snoozes_thrice) as app, app.worker():
+        assert await (await snoozes_thrice.enqueue(app)).result("5s") == 1
+
+
+async def test_context_variables_do_not_leak_from_job_to_job() -> None:
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=0)
+
+    @task("sets")
+    async def sets() -> int:
+        before = variable.get()
+        variable.set(1)
+        return before
+
+    @task("sets.thread")
+    def sets_in_a_thread() -> int:
+        before = variable.get()
+        variable.set(1)
+        return before
+
+    async with app_with(sets, sets_in_a_thread) as app, app.worker(concurrency=1):
+        for declared in (sets, sets_in_a_thread):
+            handles = [await declared.enqueue(app) for _ in range(3)]
+            assert [await handle.result("5s") for handle in handles] == [0, 0, 0]
+
+
+async def test_no_more_attempts_run_at_once_than_there_are_slots() -> None:
+    running, most = 0, 0
+
+    @task("counts")
+    async def counts() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.002)
+        running -= 1
+
+    async with app_with(counts) as app, app.worker(concurrency=7):
+        handles = await app.enqueue_many(counts.build() for _ in range(60))
+        for handle in handles:
+            await handle.result("10s")
+        assert most == 7
+
+
+async def test_a_slot_taken_by_a_long_job_does_not_keep_others_waiting() -> None:
+    release = asyncio.Event()
+
+    @task("long")
+    async def long() -> None:
+        await release.wait()
+
+    async with app_with(long) as app, app.worker(concurrency=4):
+        held = [await long.enqueue(app) for _ in range(3)]
+        for _ in range(3):
+            await still_works(app)
+        release.set()
+        for handle in held:
+            await handle.result("5s")
+
+
+async def test_progress_is_stored_and_watched() -> None:
+    seen_half = asyncio.Event()
+
+    @task("steps")
+    async def steps(ctx: TaskContext) -> None:
+        await ctx.progress(50, "half", {"page": 3})
+        await seen_half.wait()
+
+    async with app_with(steps) as app, app.worker():
+        handle = await steps.enqueue(app)
+        states: list[Job] = []
+        async for job in handle.watch():
+            states.append(job)
+            if job.progress is not None:
+                seen_half.set()
+        assert states[-1].state == "succeeded"
+        halves = [job.progress for job in states if job.progress is not None and job.state == "running"]
+        assert halves[0].percent == 50
+        assert halves[0].message == "half"
+
+
+async def test_a_thread_can_report_progress_and_enqueue() -> None:
+    @task("outer")
+    def outer(ctx: TaskContext) -> str:
+        ctx.sync.progress(10, "begun")
+        ctx.sync.extend_lease("1m")
+        return ctx.sync.enqueue(double.build(Number(value=4)))
+
+    async with app_with(outer) as app, app.worker():
+        inner = await (await outer.enqueue(app)).result("5s")
+        assert await app.handle(inner).result("5s") == 8
+
+
+async def test_ignored_results_are_not_kept() -> None:
+    @task("quiet", ignore_result=True)
+    async def quiet() -> int:
+        return 5
+
+    async with app_with(quiet) as app, app.worker():
+        with pytest.raises(ResultNotKept):
+            await (await quiet.enqueue(app)).result("5s")
+
+
+async def test_headers_meta_and_the_idempotency_key_reach_the_handler() -> None:
+    @task("reads")
+    async def reads(ctx: TaskContext) -> list[str]:
+        return [ctx.headers["x"], str(ctx.meta["n"]), ctx.idempotency_key("charge"), ctx.queue]
+
+    async with app_with(reads) as app, app.worker():
+        handle = await reads.build().header("x", "y").meta("n", 3).id("job-1").enqueue(app)
+        assert await handle.result("5s") == ["y", "3", "job-1/charge", "default"]
+
+
+class TestWhatIsRefused:
+    """Jobs that cannot be understood are buried at once, with the reason and their bytes."""
+
+    async def test_an_unknown_task_names_the_nearest(self) -> None:
+        misspelt = TaskDefinition("duoble", args=Number, returns=int)
+        async with app_with() as app, app.worker():
+            error = await failure(await misspelt.enqueue(app, Number()))
+            assert error.reason == "unknown_task"
+            assert "did you mean 'double'?" in error.error_message
+
+    async def test_arguments_that_do_not_validate_say_why(self) -> None:
+        class Text(BaseModel):
+            value: str
+
+        drifted = TaskDefinition("double", args=Text, returns=int)
+        async with app_with() as app, app.worker():
+            handle = await drifted.enqueue(app, Text(value="many"))
+            error = await failure(handle)
+            assert error.reason == "invalid_arguments"
+            assert "value: Input should be a valid integer" in error.error_message
+            assert b'"many"' in (await app.dead_letters.get(handle.id)).envelope
+
+    async def test_an_undecodable_envelope_is_buried_with_its_bytes(self) -> None:
+        from stem.core.envelope import Submission
+
+        async with app_with() as app, app.worker():
+            await app.engine.broker.publish(
+                [Submission(id="junk", task="double", queue="default", envelope=b"\x80\x04junk")]
+            )
+            error = await failure(app.handle("junk"))
+            assert error.reason == "undecodable"
+            assert (await app.dead_letters.get("junk")).envelope == b"\x80\x04junk"
+            await still_works(app)
+
+
+class TestLimits:
+    """Soft and hard limits."""
+
+    async def test_the_soft_limit_appears_at_the_await_of_a_coroutine(self) -> None:
+        @task("soft", soft_time_limit="60ms", max_retries=0)
+        async def soft() -> str:
+            try:
+                await asyncio.sleep(30)
+            except SoftTimeLimit:
+                await asyncio.sleep(0)
+                return "tidied up"
+            return "never"
+
+        async with app_with(soft) as app, app.worker():
+            assert await (await soft.enqueue(app)).result("5s") == "tidied up"
+
+    async def test_the_soft_limit_appears_at_the_next_bytecode_of_a_thread(self) -> None:
+        @task("soft.thread", soft_time_limit="60ms", max_retries=0)
+        def soft() -> str:
+            try:
+                while True:
+                    time.sleep(0.005)
+            except SoftTimeLimit:
+                return "tidied up"
+
+        async with app_with(soft) as app, app.worker():
+            assert await (await soft.enqueue(app)).result("5s") == "tidied up"
+            await still_works(app)
+
+    async def test_an_uncaught_soft_limit_is_an_ordinary_failure(self) -> None:
+        @task("soft", soft_time_limit="50ms", max_retries=0)
+        async def soft() -> None:
+            await asyncio.sleep(30)
+
+        async with app_with(soft) as app, app.worker():
+            assert (await failure(await soft.enqueue(app))).error_type == "SoftTimeLimit"
+
+    async def test_the_hard_limit_passes_through_except_exception(self) -> None:
+        @task("hard", time_limit="60ms", max_retries=0)
+        async def hard() -> str:
+            while True:
+                try:
+                    await asyncio.sleep(30)
+                except Exception:
+                    return "swallowed"
+
+        async with app_with(hard) as app, app.worker():
+            assert (await failure(await hard.enqueue(app))).error_type == "TimeLimitExceeded"
+            await still_works(app)
+
+    async def test_a_coroutine_that_swallows_everything_is_left_behind(self) -> None:
+        @task("stubborn", time_limit="60ms", max_retries=0)
+        async def stubborn() -> None:
+            for _ in range(2):  # the limit, and being closed after it
+                try:
+                    await asyncio.sleep(30)
+                except BaseException:
+                    continue
+            await asyncio.sleep(30)
+
+        async with app_with(stubborn) as app, app.worker(concurrency=1):
+            error = await failure(await stubborn.enqueue(app))
+            assert error.error_type == "TimeLimitExceeded"
+            await still_works(app)
+
+    async def test_a_call_can_lift_the_limit_of_its_task(self) -> None:
+        @task("limited", time_limit="60ms", max_retries=0)
+        async def limited() -> str:
+            await asyncio.sleep(0.2)
+            return "done"
+
+        async with app_with(limited) as app, app.worker():
+            assert await (await limited.build().time_limit(None).enqueue(app)).result("5s") == "done"
+
+    async def test_both_limits_hold_for_one_attempt(self) -> None:
+        seen: list[str] = []
+
+        @task("both", soft_time_limit="50ms", time_limit="150ms", max_retries=0)
+        async def both() -> None:
+            try:
+                await asyncio.sleep(30)
+            except SoftTimeLimit:
+                seen.append("soft")
+                await asyncio.sleep(30)
+
+        async with app_with(both) as app, app.worker():
+            assert (await failure(await both.enqueue(app))).error_type == "TimeLimitExceeded"
+            assert seen == ["soft"]
+
+
+class TestCancelling:
+    """Cancel reaches a running handler within moments, not at the next renewal."""
+
+    async def test_a_running_coroutine_is_cancelled_at_its_await(self) -> None:
+        started = asyncio.Event()
+        ended: list[str] = []
+
+        @task("waits")
+        async def waits() -> None:
+            started.set()
+            try:
+                await asyncio.sleep(30)
+            finally:
+                ended.append("tidied up")
+
+        async with app_with(waits) as app, app.worker():
+            handle = await waits.enqueue(app)
+            await asyncio.wait_for(started.wait(), 5)
+            begun = time.monotonic()
+            assert await handle.cancel("no longer needed")
+            job = [seen async for seen in handle.watch()][-1]
+            assert (job.state, job.reason) == ("cancelled", "no longer needed")
+            assert ended == ["tidied up"]
+            assert time.monotonic() - begun < 5
+
+    async def test_a_running_thread_sees_it_at_its_heartbeat(self) -> None:
+        started = threading.Event()
+
+        @task("spins")
+        def spins(ctx: TaskContext) -> None:
+            started.set()
+            while True:
+                ctx.heartbeat()
+                time.sleep(0.005)
+
+        async with app_with(spins) as app, app.worker():
+            handle = await spins.enqueue(app)
+            await asyncio.to_thread(started.wait, 5)
+            assert await handle.cancel()
+            assert [seen async for seen in handle.watch()][-1].state == "cancelled"
+            await still_works(app)
