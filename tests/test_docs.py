@@ -2,6 +2,9 @@
 
 Blocks of one page run in order and share their names, as a reader would type them. A `text` block right below a
 Python block is what that block prints. A block whose first line is `# fragment` shows a shape and is not run.
+
+A Python block that begins with `# name.py` is a file; the `console` blocks of its page are run in a folder with these
+files, one command after the other, and print what the page shows. `docs/reference/cli.md` is written from `--help`.
 """
 
 from __future__ import annotations
@@ -10,10 +13,13 @@ import contextlib
 import io
 import os
 import re
+import shlex
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -44,14 +50,26 @@ class Block:
     prints: str | None
 
     @property
+    def file(self) -> str:
+        """The name of the file that the block shows, or "" when it is none."""
+        named = re.match(r"# (\w+\.py)\n", self.code) if self.language == "python" else None
+        return named[1] if named else ""
+
+    @property
     def runs(self) -> bool:
-        return self.language == "python" and not self.code.startswith("# fragment")
+        return self.language == "python" and not self.file and not self.code.startswith("# fragment")
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """Each command of a console block with what it prints."""
+        parts = re.split(r"^\$ (.+)\n", self.code, flags=re.MULTILINE) if self.language == "console" else []
+        return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def blocks(text: str) -> Iterator[Block]:
     """The fenced blocks of a page, in order."""
     found = list(_FENCE.finditer(text))
-    for here, after in zip(found, [*found[1:], None], strict=True):
+    for here, after in zip_longest(found, found[1:]):
         prints = None
         if after is not None and after[1] == "text" and not text[here.end() : after.start()].strip():
             prints = after[2]
@@ -83,11 +101,64 @@ def test_the_python_of_the_page_runs(page: str, tmp_path: Path, monkeypatch: pyt
             continue
         printed = io.StringIO()
         # blank lines above, so that a traceback names the line of the page
-        code = compile("\n" * (block.line - 1) + block.code, str(ROOT / page), "exec")
+        code = compile("\n" * (block.line - 1) + block.code, str(ROOT / page), "exec", dont_inherit=True)
         with contextlib.redirect_stdout(printed):
             exec(code, module.__dict__)
         if block.prints is not None:
             assert printed.getvalue() == block.prints, f"{page}:{block.line}"
+
+
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if any(block.file for block in blocks(text))])
+def test_the_commands_of_the_page_print_what_it_shows(page: str, tmp_path: Path) -> None:
+    here = list(blocks(PAGES[page]))
+    for block in here:
+        if block.file:
+            (tmp_path / block.file).write_text(block.code.partition("\n")[2].lstrip())
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STEM_")}
+    environment |= {"PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
+    workers: list[subprocess.Popen[str]] = []
+    try:
+        for command, shown in (pair for block in here for pair in block.commands):
+            if command.startswith(("stem worker", "stem dev")) and "--burst" not in command:
+                workers.append(start_worker(command, tmp_path, environment))
+                continue
+            done = subprocess.run(
+                command,
+                shell=True,
+                cwd=tmp_path,
+                env=environment,
+                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=30,
+            )
+            assert comparable(done.stdout) == comparable(shown), command
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.communicate(timeout=20)
+    assert [worker.returncode for worker in workers] == [0] * len(workers)
+
+
+def start_worker(command: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """A worker in the background, once it says that it is ready."""
+    worker = subprocess.Popen(shlex.split(command), cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    assert worker.stderr is not None
+    said = ""
+    while "is ready" not in said:
+        line = worker.stderr.readline()
+        assert line, said
+        said += line
+    return worker
+
+
+def comparable(printed: str) -> list[str]:
+    """Its lines, without what is different each time: ids, spans, and the width of columns."""
+    text = re.sub(r"\b[0-9a-f]{32}\b", "ID", printed)
+    text = re.sub(r"\b(now|\d+s ago)\b", "AGO", text)
+    return [" ".join(line.split()) for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -106,6 +177,15 @@ def test_every_page_is_reached_from_the_index() -> None:
     listed = {(index.parent / target.partition("#")[0]).resolve() for target in links(index.read_text("utf-8"))}
     pages = {path.resolve() for path in ROOT.glob("docs/**/*.md")} - {index.resolve()}
     assert not sorted(path.name for path in pages - listed)
+
+
+def test_every_test_that_the_documentation_names_exists() -> None:
+    sources = [
+        path.read_text("utf-8") for folder in ("tests", "stem/testing") for path in ROOT.glob(f"{folder}/**/*.py")
+    ]
+    there = set(re.findall(r"def (test_\w+)", "\n".join(sources)))
+    named = {name for text in PAGES.values() for name in re.findall(r"`(test_\w+)`", text)}
+    assert sorted(named - there) == []
 
 
 # ---------------------------------------------------------------- the states
@@ -129,14 +209,45 @@ def drawn_states() -> str:
 
 
 def test_the_states_are_drawn_as_they_are() -> None:
-    begin, end = "<!-- drawn by tests/test_docs.py: begin -->\n", "<!-- end -->\n"
-    text = (ROOT / STATES).read_text("utf-8")
+    assert written(STATES, drawn_states()), "the states have changed: run with STEM_UPDATE_DOCS=1"
+
+
+def written(page: str, part: str) -> bool:
+    """Whether the generated part of a page is this; with STEM_UPDATE_DOCS=1 it is made so."""
+    begin, end = "<!-- written by tests/test_docs.py: begin -->\n", "<!-- end -->\n"
+    text = (ROOT / page).read_text("utf-8")
     above, _, rest = text.partition(begin)
-    drawn, _, below = rest.partition(end)
+    there, _, below = rest.partition(end)
     if os.environ.get("STEM_UPDATE_DOCS") == "1":
-        (ROOT / STATES).write_text(above + begin + drawn_states() + end + below, "utf-8")
-        return
-    assert drawn == drawn_states(), "the states have changed: run with STEM_UPDATE_DOCS=1"
+        (ROOT / page).write_text(above + begin + part + end + below, "utf-8")
+        return True
+    return there == part
+
+
+# ---------------------------------------------------------------- the command line
+
+CLI = "docs/reference/cli.md"
+COMMANDS = (
+    "",
+    *("dev", "worker", "enqueue", "result"),
+    *("jobs ls", "jobs show", "jobs cancel"),
+    *("queues ls", "queues pause", "queues resume", "queues purge"),
+    *("dlq ls", "dlq show", "dlq replay", "dlq purge"),
+    *("tasks ls", "health"),
+)
+
+
+def help_of(command: str) -> str:
+    """What `stem COMMAND --help` prints, without the options that all commands share."""
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+    asked = [sys.executable, "-m", "stem", *command.split(), "--help"]
+    done = subprocess.run(asked, env=environment, check=True, capture_output=True, text=True, timeout=30)
+    return done.stdout.partition("\nCommon options:\n")[0].rstrip() + "\n"
+
+
+def test_the_reference_of_the_command_line_is_what_help_says() -> None:
+    parts = [f"### stem {command}".rstrip() + f"\n\n```text\n{help_of(command)}```\n" for command in COMMANDS]
+    assert written(CLI, "\n".join(parts)), "the help has changed: run with STEM_UPDATE_DOCS=1"
 
 
 # ---------------------------------------------------------------- the rules notice what they forbid

@@ -135,14 +135,13 @@ def report(console: Console, counts: list[Count], queue: QueueStats, seconds: fl
     console.print(largest)
 
     dead = Table(title="dead letters: what could not be counted, and why", title_justify="left")
-    for heading in ("module", "attempts", "error"):
+    for heading in ("module", "reason", "attempts", "error"):
         dead.add_column(heading, overflow="fold")
     for letter in sorted(letters, key=lambda letter: letter.id):
         error = letter.error
         text = "" if error is None else f"{error.type}: {error.message}"
-        dead.add_row(
-            letter.id.removeprefix("census:"), str(letter.attempts), text.replace(str(PLANTED.resolve()), "...")
-        )
+        name, shown = letter.id.removeprefix("census:"), text.replace(str(PLANTED.resolve()), "...")
+        dead.add_row(name, letter.reason, str(letter.attempts), shown)
     console.print(dead)
     ended = queue.succeeded + queue.failed
     console.print(
@@ -161,7 +160,7 @@ def what_next(console: Console) -> None:
         (f"{stem} dlq ls -A {APP}", "the dead letters"),
         (f"echo 'ok = True' > {PLANTED / 'unfinished.py'}", "mend one of the files"),
         (f"{stem} dlq replay --all -A {APP}", "give them another chance"),
-        (f"{stem} worker --burst -A {APP}", "and work until nothing is left to do"),
+        (f"{stem} worker --burst -A {APP}", "and let a worker run what is ready"),
     ):
         console.print(f"  {command}", highlight=False, soft_wrap=True)
         console.print(f"      {what}", style="dim")

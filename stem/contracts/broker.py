@@ -14,7 +14,7 @@ from stem.core.states import JobState
 from stem.values import Receipt
 
 
-class Published(msgspec.Struct, frozen=True):
+class Published(msgspec.Struct, frozen=True, gc=False):
     """What became of one submission.
 
     `new`: it is in the line. `duplicate`: a job with this id lives, or its result does; nothing changed.
@@ -25,7 +25,7 @@ class Published(msgspec.Struct, frozen=True):
     holder: str = ""
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A job as handed to one worker, under a lease that only this `fence` can renew and settle."""
 
     id: str
@@ -64,14 +64,14 @@ class Claimed(msgspec.Struct, frozen=True):
     next_due_ms: int | None
 
 
-class Renewal(msgspec.Struct, frozen=True):
+class Renewal(msgspec.Struct, frozen=True, gc=False):
     """Hold this delivery for `lease_ms` from now; None: as long as the job's own lease."""
 
     receipt: Receipt
     lease_ms: int | None = None
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """Answer to a renewal: `held` for the length asked, `lost`, or `cancel` (held, but somebody wants it to end)."""
 
     status: Literal["held", "lost", "cancel"]

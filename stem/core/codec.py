@@ -69,7 +69,7 @@ class ArgumentsCodec(Generic[A]):
 class ResultCodec:
     """Results of one type as JSON bytes."""
 
-    __slots__ = ("_adapter", "_floats", "_model")
+    __slots__ = ("_adapter", "_floats", "_model", "_read", "_write")
 
     def __init__(self, returns: Any) -> None:
         self._adapter: TypeAdapter[Any] = TypeAdapter(returns)
@@ -77,6 +77,8 @@ class ResultCodec:
             self._adapter.rebuild(raise_errors=True)
         self._model = returns if isinstance(returns, type) and issubclass(returns, BaseModel) else None
         self._floats = _mentions(self._adapter.core_schema, "float")
+        self._write = self._adapter.serializer.to_json
+        self._read = self._adapter.validator.validate_json
 
     @property
     def schema(self) -> object:
@@ -90,9 +92,9 @@ class ResultCodec:
         try:
             if self._floats:
                 _refuse_nonfinite(value)
-            data = self._adapter.dump_json(value, by_alias=True, round_trip=True, warnings="error")
+            data = self._write(value, by_alias=True, round_trip=True, warnings="error")
             # pydantic writes None for any type without a word, so what was written is read once
-            self._adapter.validate_json(data)
+            self._read(data)
         except ValidationError as fault:
             raise EncodeError("; ".join(faults(fault)).replace("arguments: ", "")) from None
         except (PydanticSerializationError, ValueError, RecursionError) as fault:
@@ -101,7 +103,7 @@ class ResultCodec:
 
     def decode(self, data: bytes) -> Any:
         """The value, validated; pydantic.ValidationError when the type has changed since it was stored."""
-        return self._adapter.validate_json(data)
+        return self._read(data)
 
 
 def canonical(data: bytes, path: str | None = None) -> bytes:

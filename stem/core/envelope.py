@@ -22,7 +22,7 @@ Headers = dict[str, str]
 Meta = dict[str, object]
 
 
-class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """One call as it travels. Limits and retry terms are there only when the call itself set them."""
 
     v: int
@@ -40,7 +40,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     hard_ms: int | None = None
 
 
-class Submission(msgspec.Struct, frozen=True, kw_only=True):
+class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One job on its way into an engine: the envelope, and what the engine must know before any worker sees it.
 
     `delay_ms` and `expires_ms` are spans from the store's own now; `ready_at` an instant (unix ms) that wins over

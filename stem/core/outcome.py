@@ -13,7 +13,7 @@ from stem.core.lease import Ended
 Refusal: TypeAlias = Literal["unknown_task", "undecodable", "invalid_arguments", "interrupted"]
 
 
-class ErrorRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class ErrorRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An error as stored: class name, message and the formatted traceback (empty when there is none)."""
 
     type: str
@@ -21,13 +21,13 @@ class ErrorRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     traceback: str = ""
 
 
-class Returned(msgspec.Struct, frozen=True, tag=True):
+class Returned(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The function came to its end; `value` is its result as JSON."""
 
     value: bytes
 
 
-class Raised(msgspec.Struct, frozen=True, tag=True):
+class Raised(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The function raised, ran over a limit, or returned what cannot be encoded; `names` as `error_names`."""
 
     error: ErrorRecord

@@ -10,7 +10,7 @@ from stem.core.outcome import ErrorRecord
 from stem.core.states import JobState
 
 
-class JobRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class JobRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """A finished job. Times are unix ms; `value` is the result as JSON, absent when none was kept."""
 
     state: JobState

@@ -32,7 +32,7 @@ DeadReason: TypeAlias = Literal[
 SignalName: TypeAlias = Literal["job_succeeded", "job_failed", "job_retried", "job_snoozed", "job_cancelled"]
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What settling needs to know of the job, its envelope, its overrides and its task's declaration."""
 
     receipt: Receipt
@@ -50,7 +50,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     effects: tuple[Effect, ...] = ()
 
 
-class Finish(msgspec.Struct, frozen=True, tag=True):
+class Finish(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The job is over: store `record`, keep it `keep_ms`, forget the envelope."""
 
     state: Literal["succeeded", "cancelled"]
@@ -58,7 +58,7 @@ class Finish(msgspec.Struct, frozen=True, tag=True):
     keep_ms: int
 
 
-class Again(msgspec.Struct, frozen=True, tag=True):
+class Again(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Run it again in `delay_ms`; `attempts` have been used up so far; `error` is the last one, as JSON."""
 
     delay_ms: int
@@ -67,7 +67,7 @@ class Again(msgspec.Struct, frozen=True, tag=True):
     error: bytes = b""
 
 
-class Bury(msgspec.Struct, frozen=True, tag=True):
+class Bury(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Keep the job as a dead letter for `dead_ms`, and `record` as its result for `keep_ms`."""
 
     state: Literal["failed", "cancelled"]
@@ -86,7 +86,7 @@ class Enqueue(msgspec.Struct, frozen=True, tag=True):
     submission: Submission
 
 
-class Arrive(msgspec.Struct, frozen=True, tag=True):
+class Arrive(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Effect: tell a group that one member has ended; counted once for each member, in any order."""
 
     group: str
@@ -99,7 +99,7 @@ class Arrive(msgspec.Struct, frozen=True, tag=True):
 Effect: TypeAlias = Enqueue | Arrive
 
 
-class Signal(msgspec.Struct, frozen=True, kw_only=True):
+class Signal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What observers are told once the settlement is stored."""
 
     name: SignalName
@@ -113,7 +113,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     run_ms: int = 0
 
 
-class Settlement(msgspec.Struct, frozen=True):
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """Everything about one ended delivery, stored in one atomic step or not at all."""
 
     receipt: Receipt

@@ -48,31 +48,39 @@ class Doze:
     """Workers that found nothing and sleep, each woken at most once; the longest asleep first."""
 
     def __init__(self, wake: Callable[[str], None]) -> None:
-        self._queues: dict[str, frozenset[str]] = {}
-        self._rung: set[str] = set()
+        self._asleep: dict[str, frozenset[str]] = {}
+        self._rung: dict[str, frozenset[str]] = {}
         self._wake = wake
 
     def lie_down(self, worker: str, queues: frozenset[str]) -> None:
         """This worker has just found these queues empty."""
-        self._rung.discard(worker)
-        self._queues[worker] = queues
+        self._rung.pop(worker, None)
+        self._asleep[worker] = queues
+
+    def found_work(self, worker: str) -> None:
+        """The worker is up by itself: nobody need ring it."""
+        self._asleep.pop(worker, None)
+        self._rung.pop(worker, None)
 
     def ring(self, queue: str, jobs: int = 1) -> None:
         """Wake up to `jobs` workers that sleep on this queue."""
-        for worker in [name for name, queues in self._queues.items() if queue in queues][:jobs]:
-            del self._queues[worker]
-            self._rung.add(worker)
+        for worker in [name for name, queues in self._asleep.items() if queue in queues][:jobs]:
+            self._rung[worker] = self._asleep.pop(worker)
             self._wake(worker)
 
     def is_up(self, worker: str) -> bool:
         """Whether the worker need not sleep: it was rung, or its last claim was not empty."""
-        self._rung.discard(worker)
-        return worker not in self._queues
+        if worker in self._asleep:
+            return False
+        self._rung.pop(worker, None)
+        return True
+
+    def heard(self, worker: str) -> None:
+        """The worker was woken and goes to look."""
+        self._rung.pop(worker, None)
 
     def get_up(self, worker: str) -> None:
         """The worker stopped waiting by itself; a ring it did not hear goes to the next one."""
-        queues = self._queues.pop(worker, None)
-        if worker in self._rung:
-            self._rung.discard(worker)
-            for queue in queues or ():
-                self.ring(queue)
+        self._asleep.pop(worker, None)
+        for queue in self._rung.pop(worker, ()):
+            self.ring(queue)

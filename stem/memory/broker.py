@@ -47,12 +47,17 @@ class MemoryBroker:
             if space.doze.is_up(worker):
                 return True
             bell = space.bells.arm(("work", worker))
+        woken = False
         try:
-            return await sleep_on(bell, timeout_ms)
+            woken = await sleep_on(bell, timeout_ms)
+            return woken
         finally:
             with space.lock:
                 space.bells.disarm(("work", worker), bell)
-                space.doze.get_up(worker)
+                if woken:
+                    space.doze.heard(worker)
+                else:
+                    space.doze.get_up(worker)
 
     async def renew(self, batch: Sequence[Renewal]) -> list[Held]:
         return self.renew_now(batch)
@@ -164,7 +169,9 @@ def claim(space: Space, queues: Sequence[str], limit: int, worker: str, now: int
         _promote(space, line, now)
         if not line.paused:
             looked = _take(space, line, limit, worker, now, taken, looked, strict=strict)
-    if not taken and looked:
+    if taken:
+        space.doze.found_work(worker)
+    elif looked:
         space.doze.lie_down(worker, frozenset(queues))
     return Claimed(tuple(taken), 0 if not looked else _next_due(space, queues, now))
 
@@ -195,7 +202,10 @@ def _take(
             break
         looked -= 1
         why = ended(losses=job.losses, max_losses=job.sub.max_losses, expires_at_ms=job.expires_at, now_ms=now)
-        over = "" if why or job.cancel_reason is not None else _over_limit(space, job, now)
+        runs = why is None and job.cancel_reason is None
+        over = _over_limit(space, job, now) if runs else ""
+        if not runs or over not in {"", job.sub.limit_key}:
+            pass_room_on(space, job)
         if over:
             _park(space, line, job, over)
             continue
@@ -310,6 +320,12 @@ def unpark(space: Space, key: str, most: int) -> None:
         space.parked.pop(key, None)
 
 
+def pass_room_on(space: Space, job: StoredJob) -> None:
+    """A job that was let back for the room under its key leaves the line without taking it: the next one may."""
+    if job.sub.limit_key:
+        unpark(space, job.sub.limit_key, 1)
+
+
 def _stop_running(space: Space, job: StoredJob) -> None:
     """Out of the numbers of what runs; room for the next of its limit."""
     space.line(job.sub.queue).numbers["running"] -= 1
@@ -413,7 +429,7 @@ def _bury(space: Space, job: StoredJob, action: Bury, now: int) -> None:
 def _keep(space: Space, job: StoredJob, state: JobState, record: bytes, keep_ms: int, now: int) -> None:
     sub = job.sub
     space.results[sub.id] = StoredResult(
-        sub.id, sub.task, sub.queue, state, job.fence, record, now, now + keep_ms, space.next_seq()
+        sub.id, sub.task, sub.queue, state, job.settled, record, now, now + keep_ms, space.next_seq()
     )
 
 
@@ -457,7 +473,7 @@ def _cancel(space: Space, job_id: str, reason: str, settlement: Settlement, now:
     if job.state in {"failed", "cancelled"}:
         return Cancelling("finished", job.state)
     take_out(space, job)
-    job.settled = job.fence
+    job.settled = -1
     _apply(space, job, settlement, now)
     return Cancelling("cancelled")
 
@@ -478,6 +494,9 @@ def _cancel_unknown(space: Space, job_id: str, settlement: Settlement, now: int)
 def take_out(space: Space, job: StoredJob) -> None:
     """Out of the line in which the job waits; heaps drop it when they meet it."""
     space.line(job.sub.queue).numbers[job.state] -= 1
+    was_queued = job.state == "queued"
     if job.state == "parked":
         space.parked[job.parked_key].remove(job)
     job.state = "cancelled"
+    if was_queued:
+        pass_room_on(space, job)

@@ -8,6 +8,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from stem.clock import Clock
 from stem.contracts.groups import Member
 from stem.contracts.locks import Lock
@@ -21,8 +23,7 @@ from stem.core.states import JobState
 from stem.memory.bells import Bells, Doze
 
 
-@dataclass(slots=True, eq=False)
-class StoredJob:
+class StoredJob(msgspec.Struct, eq=False):
     """A job that is not over, or lies among the dead letters."""
 
     sub: Submission
@@ -53,8 +54,7 @@ class StoredJob:
     holds_unique: bool = False
 
 
-@dataclass(slots=True)
-class StoredResult:
+class StoredResult(msgspec.Struct, eq=False, gc=False):
     """What is kept of a finished job; `fence` recognises the settlement that stored it."""
 
     id: str

@@ -32,7 +32,7 @@ class SqliteBroker:
         self._turn = 0
 
     async def publish(self, batch: Sequence[Submission]) -> list[Published]:
-        return await self._store.write(lambda step: [publish(step, sub) for sub in batch])
+        return await self._store.write(lambda step: publish(step, batch))
 
     async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
         self._turn += 1
@@ -73,7 +73,7 @@ class SqliteBroker:
         return await self._store.write(lambda step: [release(step, receipt) for receipt in batch])
 
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
-        return await self._store.write(lambda step: [settle(step, one) for one in batch])
+        return await self._store.write(lambda step: settle(step, batch))
 
     async def cancel(self, job_id: str, reason: str, settlement: Settlement) -> Cancelling:
         return await self._store.write(lambda step: cancel(step, job_id, reason, settlement))

@@ -10,7 +10,7 @@ from stem.core.lease import Ended, ended
 from stem.core.priority import LEVELS, first_nonempty, guarded_level, queue_order
 from stem.sqlite.bells import Bells
 from stem.sqlite.desk import Answer
-from stem.sqlite.limits import LOOK, next_look, over_limit, park, stop_counting, unpark_due
+from stem.sqlite.limits import LOOK, next_look, over_limit, park, pass_room_on, stop_counting, unpark_due
 from stem.sqlite.line import free_unique, next_timer
 from stem.sqlite.step import Step, View
 
@@ -202,8 +202,11 @@ class _Taking:
             over = over_limit(step, job.limit_key, job.rate_key) if looked_at else ""
             if over:
                 park(step, job.seq, job.id, self._qid, over)
+                pass_room_on(step, job.limit_key if over != job.limit_key else "")
                 continue
             counted = looked_at and bool(job.limit_key)
+            if not looked_at:
+                pass_room_on(step, job.limit_key)
             rows.append((now + job.lease_ms, self._ask.worker, now, counted, job.seq))
             if job.unique_until == "start":
                 free_unique(step, job.id, job.unique_key, job.unique_for_ms)

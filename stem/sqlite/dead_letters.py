@@ -44,7 +44,7 @@ class SqliteDeadLetters:
 def forget(step: Step, job: Job) -> None:
     """Drop a dead letter; its result lives on for its own time."""
     step.count(job.qid, "dead", -1)
-    delete(step, job)
+    delete(step, [job])
 
 
 def _find_dead(view: View, job_id: str) -> Job | None:

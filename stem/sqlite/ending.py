@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from stem.contracts.broker import Cancelling, Held, Renewal, Settled
@@ -10,13 +11,16 @@ from stem.core.settle import Again, Arrive, Bury, Effect, Enqueue, Finish, Settl
 from stem.sqlite.grouping import arrive
 from stem.sqlite.limits import stop_counting
 from stem.sqlite.line import delete, free_unique, publish, put_aside_or_ready, take_out
-from stem.sqlite.rows import NUMBER, RUNNING, STATES, Job, find
+from stem.sqlite.rows import NO_FENCE, NUMBER, RUNNING, STATES, Job, find, find_all
 from stem.sqlite.step import Step
 from stem.values import Receipt
 
 _KEEP: Final = """
-INSERT OR REPLACE INTO result (seq, ns, id, task, qid, state, fence, finished_at, expires_at, record)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT INTO result (seq, ns, id, task, qid, state, fence, finished_at, expires_at, record)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (ns, id) DO UPDATE SET (seq, task, qid, state, fence, finished_at, expires_at, record) = (excluded.seq,
+    excluded.task, excluded.qid, excluded.state, excluded.fence, excluded.finished_at, excluded.expires_at,
+    excluded.record)"""
 _AGAIN: Final = """
 UPDATE job SET state = ?, ready_at = ?, attempts = ?, overrides = ?, error = ?, losses = ?, settled = ?,
     lease_until = 0, counted = 0, parked_key = '', changes = changes + 1
@@ -62,10 +66,28 @@ def note_progress(step: Step, receipt: Receipt, progress: bytes) -> bool:
     return True
 
 
-def settle(step: Step, one: Settlement) -> Settled:
-    """Store one settlement if its fence holds."""
+def settle(step: Step, batch: Sequence[Settlement]) -> list[Settled]:
+    """Store each settlement whose fence holds. Plain ends are written together, before anything that could see them."""
+    found = find_all(step, [one.receipt.job_id for one in batch]) if len(batch) > 1 else {}
+    over: list[tuple[Job, Finish | Bury]] = []
+    answers: list[Settled] = []
+    for one in batch:
+        job = found.pop(one.receipt.job_id, None)
+        if job is not None and _is_held(job, one.receipt) and isinstance(one.action, Finish) and not one.effects:
+            _stop_running(step, job)
+            over.append((job, one.action))
+            answers.append("done")
+        else:
+            _write_ends(step, over)
+            over.clear()
+            answers.append(_settle_one(step, one))
+    _write_ends(step, over)
+    return answers
+
+
+def _settle_one(step: Step, one: Settlement) -> Settled:
     job = find(step, one.receipt.job_id)
-    if job is None or job.state != RUNNING or job.fence != one.receipt.fence:
+    if job is None or not _is_held(job, one.receipt):
         return "repeated" if _stored_before(step, job, one.receipt) else "stale"
     _stop_running(step, job)
     _apply(step, job._replace(losses=0, settled=job.fence), one)
@@ -84,7 +106,7 @@ def cancel(step: Step, job_id: str, reason: str, settlement: Settlement) -> Canc
     if job.died_at:
         return Cancelling("finished", STATES[job.state])
     take_out(step, job)
-    _apply(step, job._replace(settled=job.fence), settlement)
+    _apply(step, job._replace(fence=NO_FENCE, settled=NO_FENCE), settlement)
     return Cancelling("cancelled")
 
 
@@ -97,7 +119,7 @@ def _cancel_unknown(step: Step, job_id: str, settlement: Settlement) -> Cancelli
     if isinstance(action, Finish):
         until = step.now + action.keep_ms
         state = NUMBER["cancelled"]
-        row = (step.next_seq(), step.ns, job_id, "", 0, state, -1, step.now, until, action.record)
+        row = (step.next_seq(), step.ns, job_id, "", 0, state, NO_FENCE, step.now, until, action.record)
         step.execute(_KEEP, row)
         step.ended(job_id)
     return Cancelling("cancelled")
@@ -105,7 +127,11 @@ def _cancel_unknown(step: Step, job_id: str, settlement: Settlement) -> Cancelli
 
 def _held(step: Step, receipt: Receipt) -> Job | None:
     job = find(step, receipt.job_id)
-    return job if job is not None and job.state == RUNNING and job.fence == receipt.fence else None
+    return job if job is not None and _is_held(job, receipt) else None
+
+
+def _is_held(job: Job, receipt: Receipt) -> bool:
+    return job.state == RUNNING and job.fence == receipt.fence
 
 
 def _stop_running(step: Step, job: Job) -> None:
@@ -128,10 +154,7 @@ def _apply(step: Step, job: Job, one: Settlement) -> None:
     action = one.action
     match action:
         case Finish():
-            free_unique(step, job.id, job.unique_key, job.unique_for_ms)
-            delete(step, job)
-            step.count(job.qid, action.state)
-            _keep(step, job, action)
+            _write_ends(step, [(job, action)])
         case Again():
             _again(step, job, action)
         case Bury():
@@ -160,21 +183,33 @@ def _bury(step: Step, job: Job, action: Bury) -> None:
     until = step.now + action.dead_ms
     state = NUMBER[action.state]
     step.execute(_BURY, (state, action.reason, action.record, step.now, until, job.losses, job.settled, job.seq))
-    _keep(step, job, action)
+    _keep(step, [(job, action)])
 
 
-def _keep(step: Step, job: Job, action: Finish | Bury) -> None:
-    """Store the result and tell who waits for it."""
-    until, state = step.now + action.keep_ms, NUMBER[action.state]
-    row = (step.next_seq(), step.ns, job.id, job.task, job.qid, state, job.fence, step.now, until, action.record)
-    step.execute(_KEEP, row)
-    step.ended(job.id, job.reply_to)
+def _write_ends(step: Step, over: Sequence[tuple[Job, Finish | Bury]]) -> None:
+    """Forget jobs, and store their results."""
+    delete(step, [job for job, _ in over])
+    for job, action in over:
+        free_unique(step, job.id, job.unique_key, job.unique_for_ms)
+        step.count(job.qid, action.state)
+    _keep(step, over)
+
+
+def _keep(step: Step, over: Sequence[tuple[Job, Finish | Bury]]) -> None:
+    """Store results and tell who waits for them."""
+    rows = []
+    for job, action in over:
+        until, state = step.now + action.keep_ms, NUMBER[action.state]
+        kept = (step.next_seq(), step.ns, job.id, job.task, job.qid, state, job.fence, step.now, until, action.record)
+        rows.append(kept)
+        step.ended(job.id, job.reply_to)
+    step.executemany(_KEEP, rows)
 
 
 def _effect(step: Step, effect: Effect) -> None:
     match effect:
         case Enqueue(submission):
-            publish(step, submission)
+            publish(step, [submission])
         case Arrive(group, member, ok, value):
             arrive(step, group, Member(member, ok, value))
         case _:

@@ -39,4 +39,4 @@ def fire_if_complete(step: Step, group_id: str) -> None:
     step.execute("UPDATE grp SET fired = 1 WHERE ns = ? AND id = ?", (step.ns, group_id))
     (callback,) = step.execute("SELECT callback FROM grp WHERE ns = ? AND id = ?", (step.ns, group_id)).fetchone()
     if callback is not None:
-        publish(step, _decode_callback(callback))
+        publish(step, [_decode_callback(callback)])

@@ -70,6 +70,12 @@ def stop_counting(step: Step, limit_key: str) -> None:
     unpark(step, limit_key, 1)
 
 
+def pass_room_on(step: Step, limit_key: str) -> None:
+    """A job that was let back for the room under this key leaves the line without taking it: the next one may."""
+    if limit_key:
+        unpark(step, limit_key, 1)
+
+
 def park(step: Step, seq: int, job_id: str, qid: int, key: str) -> None:
     """Set a queued job aside until the limit of `key` has room."""
     change = "UPDATE job SET state = 2, parked_key = ?, parked_seq = ?, changes = changes + 1 WHERE seq = ?"
@@ -83,6 +89,8 @@ def unpark(step: Step, key: str, most: int) -> None:
     """Put the jobs parked longest back in their lines."""
     query = "SELECT seq, qid FROM job WHERE ns = ? AND parked_key = ? AND state = 2 ORDER BY parked_seq LIMIT ?"
     back = step.execute(query, (step.ns, key, most)).fetchall()
+    if not back:
+        return
     step.executemany("UPDATE job SET state = 0, parked_key = '' WHERE seq = ?", [(seq,) for seq, _ in back])
     for _, qid in back:
         step.count(qid, "parked", -1)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
 
 from stem.contracts.broker import Published
 from stem.core.envelope import Submission
 from stem.core.states import FINAL
-from stem.sqlite.rows import DELAYED, QUEUED, STATES, Job
+from stem.sqlite.limits import pass_room_on
+from stem.sqlite.rows import DELAYED, QUEUED, STATES, Job, as_json
 from stem.sqlite.step import Step, View
+
+#: A row of `job`, and one of `envelope`.
+_Row: TypeAlias = tuple[tuple[Any, ...], tuple[int, bytes]]
 
 _NEW: Final = Published("new")
 _DUPLICATE: Final = Published("duplicate")
 
 _KNOWN: Final = """
-SELECT 1 FROM job WHERE ns = ?1 AND id = ?2
-UNION ALL SELECT 1 FROM result WHERE ns = ?1 AND id = ?2 AND expires_at > ?3
-LIMIT 1"""
+SELECT job.id FROM json_each(?2) AS asked CROSS JOIN job ON job.ns = ?1 AND job.id = asked.value
+UNION ALL
+SELECT result.id FROM json_each(?2) AS asked CROSS JOIN result ON result.ns = ?1 AND result.id = asked.value
+    AND result.expires_at > ?3"""
 _INSERT: Final = """
 INSERT INTO job (seq, ns, id, qid, task, state, priority, enqueued_at, ready_at, expires_at, lease_ms, max_losses,
     unique_key, unique_until, unique_for_ms, rate_key, limit_key, result_ttl_ms, reply_to)
@@ -28,44 +34,64 @@ SELECT min(at) FROM (
 )"""
 
 
-def publish(step: Step, sub: Submission) -> Published:
-    """Put one job in its line, unless its id or unique key is taken."""
-    if step.execute(_KNOWN, (step.ns, sub.id, step.now)).fetchone() is not None:
-        return _DUPLICATE
-    unique = sub.unique
-    key, until, for_ms = (None, None, None) if unique is None else (unique.key, unique.until, unique.for_ms)
-    if key is not None:
-        holder = take_unique(step, sub.id, key, for_ms)
+def publish(step: Step, batch: Sequence[Submission]) -> list[Published]:
+    """Put each job in its line, unless its id or unique key is taken.
+
+    Plain jobs are written together, before anything that could see them.
+    """
+    known = {row[0] for row in step.execute(_KNOWN, (step.ns, as_json([sub.id for sub in batch]), step.now))}
+    new: list[_Row] = []
+    answers: list[Published] = []
+    for sub in batch:
+        if sub.id in known:
+            answers.append(_DUPLICATE)
+            continue
+        if sub.unique is not None or sub.delay_ms or sub.ready_at is not None:
+            _write_new(step, new)
+            new.clear()
+        holder = "" if sub.unique is None else take_unique(step, sub.id, sub.unique.key, sub.unique.for_ms)
         if holder:
-            return Published("held", holder)
-    now, qid, seq = step.now, step.queue(sub.queue), step.next_seq()
+            answers.append(Published("held", holder))
+            continue
+        known.add(sub.id)
+        new.append(_new(step, sub))
+        answers.append(_NEW)
+    _write_new(step, new)
+    return answers
+
+
+def _new(step: Step, sub: Submission) -> _Row:
+    """The rows of a new job, counted."""
+    now, qid, seq, unique = step.now, step.queue(sub.queue), step.next_seq(), sub.unique
     ready_at = sub.ready_at if sub.ready_at is not None else now + sub.delay_ms
-    state = put_aside_or_ready(step, qid, ready_at)
     row = (
         seq,
         step.ns,
         sub.id,
         qid,
         sub.task,
-        state,
+        put_aside_or_ready(step, qid, ready_at),
         sub.priority,
         now,
         ready_at,
         None if sub.expires_ms is None else now + sub.expires_ms,
         sub.lease_ms,
         sub.max_losses,
-        key,
-        until,
-        for_ms,
+        None if unique is None else unique.key,
+        None if unique is None else unique.until,
+        None if unique is None else unique.for_ms,
         sub.rate_key,
         sub.limit_key,
         sub.result_ttl_ms,
         sub.reply_to,
     )
-    step.execute(_INSERT, row)
-    step.execute("INSERT INTO envelope (seq, data) VALUES (?, ?)", (seq, sub.envelope))
     step.changed(sub.id)
-    return _NEW
+    return row, (seq, sub.envelope)
+
+
+def _write_new(step: Step, rows: Sequence[_Row]) -> None:
+    step.executemany(_INSERT, [job for job, _ in rows])
+    step.executemany("INSERT INTO envelope (seq, data) VALUES (?, ?)", [envelope for _, envelope in rows])
 
 
 def put_aside_or_ready(step: Step, qid: int, ready_at: int) -> int:
@@ -109,12 +135,15 @@ def free_unique(step: Step, job_id: str, key: str | None, for_ms: int | None) ->
 def take_out(step: Step, job: Job) -> None:
     """Out of the numbers of what waits."""
     step.count(job.qid, STATES[job.state], -1)
+    if job.state == QUEUED:
+        pass_room_on(step, job.limit_key)
 
 
-def delete(step: Step, job: Job) -> None:
-    """Forget the job and its envelope."""
-    step.execute("DELETE FROM job WHERE seq = ?", (job.seq,))
-    step.execute("DELETE FROM envelope WHERE seq = ?", (job.seq,))
+def delete(step: Step, jobs: Sequence[Job]) -> None:
+    """Forget jobs and their envelopes."""
+    rows = [(job.seq,) for job in jobs]
+    step.executemany("DELETE FROM job WHERE seq = ?", rows)
+    step.executemany("DELETE FROM envelope WHERE seq = ?", rows)
 
 
 def _still_holds(step: Step, holder: str, until: int | None) -> bool:

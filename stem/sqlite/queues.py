@@ -69,6 +69,6 @@ def _purge(step: Step, queue: str, limit: int) -> int:
     for job in waiting:
         take_out(step, job)
         free_unique(step, job.id, job.unique_key, job.unique_for_ms)
-        delete(step, job)
         step.ended(job.id, job.reply_to)
+    delete(step, waiting)
     return len(waiting)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
+
+import msgspec
 
 from stem.core.states import JobState
 from stem.sqlite.step import View
@@ -11,6 +14,9 @@ from stem.sqlite.step import View
 STATES: Final[tuple[JobState, ...]] = ("queued", "delayed", "parked", "running", "succeeded", "failed", "cancelled")
 QUEUED, DELAYED, PARKED, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(7)
 NUMBER: Final[dict[str, int]] = {state: number for number, state in enumerate(STATES)}
+
+#: Stands for the fence where a job was ended by somebody who held no delivery: equal to no worker's.
+NO_FENCE: Final = -1
 
 
 class Job(NamedTuple):
@@ -43,12 +49,24 @@ class Job(NamedTuple):
 #: The columns of Job, to be put into a SELECT.
 JOB: Final = ", ".join(Job._fields)
 _ONE: Final = f"SELECT {JOB} FROM job WHERE ns = ? AND id = ?"  # noqa: S608
+_MANY: Final = f"SELECT {JOB} FROM job WHERE ns = ? AND id IN (SELECT value FROM json_each(?))"  # noqa: S608
 
 
 def find(view: View, job_id: str) -> Job | None:
     """The job of this id, dead letters included."""
     row = view.execute(_ONE, (view.ns, job_id)).fetchone()
     return None if row is None else Job._make(row)
+
+
+def find_all(view: View, ids: Sequence[str]) -> dict[str, Job]:
+    """The jobs of these ids, by id, dead letters included."""
+    rows = view.execute(_MANY, (view.ns, as_json(ids))).fetchall()
+    return {row[1]: Job._make(row) for row in rows}
+
+
+def as_json(ids: Sequence[str]) -> str:
+    """Ids as one value, for `json_each`."""
+    return msgspec.json.encode(ids).decode()
 
 
 def record_of(view: View, job_id: str) -> bytes | None:

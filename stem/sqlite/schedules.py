@@ -64,7 +64,7 @@ def _fire(step: Step, entry_id: str, version: int, at: int, next_at: int | None,
     if there is None or there.version != version:
         return "moved"
     if job is not None:
-        publish(step, job)
+        publish(step, [job])
     fired = there.fired + (job is not None)
     _store(step, msgspec.structs.replace(there, version=version + 1, last_at=at, next_at=next_at, fired=fired))
     return "fired"

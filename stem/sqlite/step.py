@@ -173,6 +173,17 @@ class Step(View):
 
 
 @contextmanager
+def transaction(conn: sqlite3.Connection) -> Iterator[None]:
+    """What happens inside is undone with the whole transaction when it fails."""
+    try:
+        yield
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
 def savepoint(conn: sqlite3.Connection) -> Iterator[None]:
     """What happens inside is undone alone when it fails; other operations of the transaction stand."""
     conn.execute("SAVEPOINT one")

@@ -12,7 +12,7 @@ from typing import Final
 from stem.sqlite.bells import Bells, Ringer
 from stem.sqlite.connect import identity, meaning, roll_back
 from stem.sqlite.desk import Call, Desk
-from stem.sqlite.step import Bell, Names, Step, View, savepoint
+from stem.sqlite.step import Bell, Names, Step, View, savepoint, transaction
 
 #: Calls in one transaction: beyond it the gain is small and the first would wait for the last.
 _MOST: Final = 256
@@ -95,18 +95,20 @@ class Writer(Desk):
         self._conn.execute("BEGIN IMMEDIATE")
         bells: list[Bell] = []
         for call in calls:
-            bells += self._run(call)
-        self._conn.execute("COMMIT")
+            bells += self._run(call, alone=len(calls) == 1)
+        if self._conn.in_transaction:
+            self._conn.execute("COMMIT")
         return bells
 
-    def _run(self, call: Call) -> list[Bell]:
+    def _run(self, call: Call, *, alone: bool) -> list[Bell]:
+        """Run one call; one that is alone needs no savepoint, for its failure may undo the whole transaction."""
         step = Step(self._conn, self._ns, self._now(), self._names)
         try:
-            with savepoint(self._conn):
+            with transaction(self._conn) if alone else savepoint(self._conn):
                 call.value = call.run(step)
                 step.finish()
         except sqlite3.Error as fault:
-            if not self._conn.in_transaction:
+            if not alone and not self._conn.in_transaction:
                 raise
             self._names.forget()
             call.error = meaning(fault, self._path, self._busy_ms)

@@ -40,6 +40,7 @@ class Renewer:
         self._wake = threading.Event()
         self._stopping = False
         self._tick = TICK
+        self._shortest_ms = 1 << 62
         self.loop_seen = time.monotonic()
         self._named_block = False
         self._quiet_until = 0.0
@@ -50,9 +51,9 @@ class Renewer:
 
     def expect(self, lease_ms: int) -> None:
         """Leases of this length are held from now on."""
-        tick = renew_every_ms(lease_ms) / 2000
-        if tick < self._tick:
-            self._tick = tick
+        if lease_ms < self._shortest_ms:
+            self._shortest_ms = lease_ms
+            self._tick = min(TICK, renew_every_ms(lease_ms) / 2000)
             self._wake.set()
 
     def now(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from stem.contracts.broker import Delivery
 from stem.core.settle import Settlement
@@ -25,8 +26,7 @@ class Interrupted(BaseException):
     """The worker wants a thread's attempt to end: cancelled, lost, or shutting down."""
 
 
-@dataclass(slots=True, eq=False)
-class Running:
+class Running(msgspec.Struct, eq=False):
     """A claimed job until its settlement is stored. Times are monotonic seconds."""
 
     delivery: Delivery

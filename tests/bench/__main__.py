@@ -70,10 +70,11 @@ def show(found: dict[str, Any]) -> None:
         for key, value in figures.items():
             table.add_row(key, value if isinstance(value, str) else f"{value:,.3f}".rstrip("0").rstrip("."))
         console.print(table)
-    memory = found["memory: app and worker"]["drain us/job"] - found["memory: raw engine cycle"]["claim+settle us/job"]
+    key = "cpu us/job"
+    memory = found["memory: app and worker"][f"drain {key}"] - found["memory: raw engine cycle"][f"claim+settle {key}"]
     ratio = found["sqlite: app and worker"]["drain jobs/s"] / found["huey sqlite"]["drain jobs/s"]
     raw = found["sqlite: app and worker"]["drain us/job"] / found["sqlite: raw engine cycle"]["claim+settle us/job"]
-    console.print(f"worker's own cost on memory: {memory:.1f} us a job")
+    console.print(f"worker's own cost on memory: {memory:.1f} us of CPU a job")
     console.print(f"sqlite drain, stem : huey = {ratio:.1f}x; stem's worker : raw engine = {raw:.2f}x the time")
     console.print(f"`stem --help` : `python -c pass` = {found['start-up']['ratio']:.2f}x")
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from stem.contracts.engine import Engine
 from stem.memory.engine import MemoryEngine, MemoryStore
 from stem.testing.contracts import EngineFactory, Engines
 from stem.testing.contracts.broadcast import BroadcastContract
@@ -17,6 +18,7 @@ from stem.testing.contracts.inbox import InboxContract
 from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import LimiterContract
 from stem.testing.contracts.locks import LocksContract
+from stem.testing.contracts.machine import QUICK, EngineMachine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import QueuesContract
 from stem.testing.contracts.results import ResultsContract
@@ -75,3 +77,12 @@ class TestEngine(EngineContract): ...
 
 
 class TestSabotage(SabotageContract): ...
+
+
+class MemoryMachine(EngineMachine):
+    async def open_engine(self) -> Engine:
+        return MemoryEngine()
+
+
+TestMachine = MemoryMachine.TestCase
+TestMachine.settings = QUICK

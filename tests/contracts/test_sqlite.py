@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from stem.contracts.engine import Engine
 from stem.sqlite import SqliteEngine
 from stem.testing.contracts import EngineFactory, Engines
 from stem.testing.contracts.broadcast import BroadcastContract, DurableBroadcastContract
 from stem.testing.contracts.broker import BrokerContract, DurableBrokerContract
 from stem.testing.contracts.dead_letters import DeadLettersContract, DurableDeadLettersContract
 from stem.testing.contracts.engine import EngineContract, SabotageContract
-from stem.testing.contracts.groups import GroupsContract, DurableGroupsContract
-from stem.testing.contracts.inbox import InboxContract, DurableInboxContract
+from stem.testing.contracts.groups import DurableGroupsContract, GroupsContract
+from stem.testing.contracts.inbox import DurableInboxContract, InboxContract
 from stem.testing.contracts.jobs import JobsContract
-from stem.testing.contracts.limiter import LimiterContract, DurableLimiterContract
-from stem.testing.contracts.locks import LocksContract, DurableLocksContract
+from stem.testing.contracts.limiter import DurableLimiterContract, LimiterContract
+from stem.testing.contracts.locks import DurableLocksContract, LocksContract
+from stem.testing.contracts.machine import QUICK, EngineMachine
 from stem.testing.contracts.presence import PresenceContract
-from stem.testing.contracts.queues import QueuesContract, DurableQueuesContract
-from stem.testing.contracts.results import ResultsContract, DurableResultsContract
-from stem.testing.contracts.schedules import SchedulesContract, DurableSchedulesContract
-from stem.testing.contracts.schemas import SchemasContract, DurableSchemasContract
+from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
+from stem.testing.contracts.results import DurableResultsContract, ResultsContract
+from stem.testing.contracts.schedules import DurableSchedulesContract, SchedulesContract
+from stem.testing.contracts.schemas import DurableSchemasContract, SchemasContract
 
 
 @pytest.fixture
@@ -75,3 +78,19 @@ class TestEngine(EngineContract): ...
 
 
 class TestSabotage(SabotageContract): ...
+
+
+class SqliteMachine(EngineMachine):
+    async def open_engine(self) -> Engine:
+        self.folder = TemporaryDirectory()
+        engine = SqliteEngine(Path(self.folder.name) / "stem.db")
+        await engine.open()
+        return engine
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+TestMachine = SqliteMachine.TestCase
+TestMachine.settings = QUICK

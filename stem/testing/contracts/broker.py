@@ -688,7 +688,7 @@ class SettleContract(Contract):
         """Checklist: 43, 45."""
         await publish(engine, submission("a"))
         delivery = await take_one(engine)
-        settlement = {"finish": done, "again": again, "bury": bury}[way](delivery)
+        settlement = {"finish": done(delivery), "again": again(delivery), "bury": bury(delivery)}[way]
         sabotage = Sabotage(engine)
         sabotage.fail_after("broker.settle")
         with pytest.raises(EngineUnavailableError):
@@ -1041,8 +1041,8 @@ class SettleContract(Contract):
             old = await take_one(engine)
             shift(old.lease_ms + 1, engine, other)
             new = await take_one(other)
-            answers = await asyncio.gather(settle_one(engine, done(old)), settle_one(other, done(new)))
-            assert answers == ["stale", "done"]
+            stale, stored = await asyncio.gather(settle_one(engine, done(old)), settle_one(other, done(new)))
+            assert (stale, stored) == ("stale", "done")
 
     # ------------------------------------------------------------ progress
 
@@ -1210,9 +1210,9 @@ class BellContract(Contract):
         if turns == 0:
             await ringing
         leaves.cancel()
-        heard = await asyncio.gather(leaves, return_exceptions=True)
+        (heard,) = await asyncio.gather(leaves, return_exceptions=True)
         await ringing
-        if heard == [True]:
+        if heard is True:
             stays.cancel()
             await asyncio.gather(stays, return_exceptions=True)
         else:

@@ -194,16 +194,19 @@ class SchedulesContract(Contract):
         self, engine: Engine, other: Engine, change: str
     ) -> None:
         """Checklist: 93."""
-        entry = await _put(engine)
+        entries = [await _put(engine, f"e{number:02}") for number in range(50)]
         sleeper = asyncio.create_task(other.schedules.wait(2 * SOON_MS))
-        await anyio.wait_all_tasks_blocked()
-        match change:
-            case "put":
-                await _put(engine, "new")
-            case "fire":
-                await _fire(engine, entry)
-            case _:
-                await engine.schedules.delete("e")
+        for entry in entries:
+            match change:
+                case "put":
+                    await _put(engine, entry.id)
+                case "fire":
+                    await _fire(engine, entry)
+                case _:
+                    await engine.schedules.delete(entry.id)
+            await asyncio.wait({sleeper}, timeout=0.1)
+            if sleeper.done():
+                break
         with anyio.fail_after(SOON_MS / 1000):
             assert await sleeper
 

@@ -1,0 +1,7 @@
+"""`python -m stem`."""
+
+import sys
+
+from stem.cli import main
+
+sys.exit(main())

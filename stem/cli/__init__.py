@@ -1,0 +1,17 @@
+"""The command line. Nothing is imported before it is known what was asked: `stem --help` must answer at once."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(args: list[str] | None = None) -> int:
+    """Do what the command line says; the exit code."""
+    said = sys.argv[1:] if args is None else args
+    if said in ([], ["-h"], ["--help"]):
+        from stem.cli.help import show
+
+        return show()
+    from stem.cli.root import run
+
+    return run(said)

@@ -1,0 +1,179 @@
+"""What people and programs read: tables, ages, JSON, notes, progress."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Width of tables that nobody's terminal limits: long cells are cut, ids never.
+WIDE: Final = 240
+STYLES: Final = {
+    "running": "cyan",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "delayed": "blue",
+    "parked": "magenta",
+    "paused": "yellow",
+}
+
+
+def emit(value: object) -> None:
+    """One JSON document on stdout; instants are ISO 8601 in UTC."""
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_text(value: object) -> str:
+    """JSON for people, too: indented."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+
+
+def note(message: str) -> None:
+    """A remark beside the output, on stderr."""
+    sys.stderr.write(f"stem: note: {plain(message)}\n")
+
+
+def plain(text: str) -> str:
+    """Text without what would steer a terminal; line breaks and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def one_line(text: str, most: int = 100) -> str:
+    """The beginning of a text, for a cell."""
+    flat = " ".join(plain(text).split())
+    return flat if len(flat) <= most else flat[: most - 3] + "..."
+
+
+def many(count: int, what: str) -> str:
+    """'1 job', '1,200 jobs'."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def let_go_of_stdout() -> None:
+    """Nobody reads any more: the flush at exit must not complain."""
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    os.dup2(sys.stdout.fileno(), 1)
+
+
+# ---------------------------------------------------------------- time
+
+
+def age(at: datetime | None, now: datetime | None = None) -> str:
+    """How long ago, or until when: '3m ago', 'in 5s', 'now'; '' for no instant."""
+    if at is None:
+        return ""
+    seconds = ((now or datetime.now(UTC)) - at).total_seconds()
+    size = int(abs(seconds))
+    if size < 1:
+        return "now"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        if size >= length * (2 if unit in "dh" else 1):
+            words = f"{size // length}{unit}"
+            return f"{words} ago" if seconds > 0 else f"in {words}"
+    return "now"
+
+
+# ---------------------------------------------------------------- tables
+
+
+class Column(NamedTuple):
+    """A heading and how its cells are laid out. `whole`: never cut, not even in a narrow terminal."""
+
+    heading: str
+    right: bool = False
+    whole: bool = False
+
+
+def console(*, err: bool = False) -> Console:
+    """Rich on stdout or stderr; as wide as needed where there is no terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+    """Rows under headings on stdout, or `empty` in words when there are none."""
+    if not rows:
+        print(empty)
+        return
+    from rich.table import Table
+
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for index, column in enumerate(columns):
+        longest = max(len(str(row[index])) for row in rows)
+        drawn.add_column(
+            column.heading,
+            justify="right" if column.right else "left",
+            no_wrap=column.whole or column.right,
+            overflow="fold",
+            min_width=max(longest, len(column.heading)) if column.whole else None,
+        )
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    screen = console()
+    if screen.is_terminal:
+        screen.print(drawn)
+        return
+    with screen.capture() as drawing:
+        screen.print(drawn)
+    print("\n".join(line.rstrip() for line in drawing.get().splitlines()))
+
+
+def facts(pairs: Sequence[tuple[str, object]]) -> None:
+    """Names and values, one a line; empty values are left out."""
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        if value is not None and value is not False and value != "":
+            shown = plain(str(value)).replace("\n", "\n" + " " * (width + 2))
+            print(f"{name:<{width}}  {shown}")
+
+
+def _cell(value: object) -> Any:
+    from rich.text import Text
+
+    text = plain("" if value is None else str(value))
+    return Text(text, style=STYLES.get(text, ""))
+
+
+# ---------------------------------------------------------------- progress
+
+
+class Bar(Protocol):
+    """Something that shows how far it is."""
+
+    def to(self, done: float, text: str = "") -> None: ...
+
+
+class _Silent:
+    def to(self, done: float, text: str = "") -> None:
+        """Nobody is watching."""
+
+
+@contextmanager
+def progress(what: str, total: float) -> Iterator[Bar]:
+    """A bar on stderr while the block runs, when stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield _Silent()
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(err=True), transient=True) as shown:
+        line = shown.add_task(what, total=total)
+
+        class Shown:
+            def to(self, done: float, text: str = "") -> None:
+                shown.update(line, completed=done, description=plain(text or what))
+
+        yield Shown()

@@ -1,0 +1,256 @@
+"""`stem worker`: one worker in this process, from the first try to reach the store to the last settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from stem.cli.find import app_with_tasks
+from stem.cli.output import many, plain
+from stem.cli.root import FAILED, Command, Said, Span, said, say
+from stem.errors import ConfigError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    from stem.app import Stem
+    from stem.core.settle import Signal
+    from stem.worker.worker import StopMode, Worker
+
+log = logging.getLogger("stem.worker")
+
+#: Shortest and longest wait between two tries to reach a store that is away, seconds.
+FIRST_WAIT: Final = 0.2
+LONGEST_WAIT: Final = 5.0
+#: What the first, second and third request to stop mean.
+STEPS: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
+
+
+@click.command(cls=Command, short_help="run the tasks of an app until told to stop")
+@click.option("-c", "--concurrency", type=click.IntRange(min=1), default=100, show_default=True, help="Jobs at once.")
+@click.option("-Q", "--queues", default="", metavar="A,B", help="Only these queues; else all that the tasks name.")
+@click.option("--burst", is_flag=True, help="Stop when nothing is left to do.")
+@click.option("--strict", is_flag=True, help="Higher priorities always first, even if lower ones starve.")
+@click.option("--name", default="", help="The worker's name; else made from host and pid.")
+@click.option("--wait", type=Span(), default="30s", show_default=True, help="How long to wait for the store at start.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+    default="info",
+    show_default=True,
+)
+@click.option("--dev", is_flag=True, hidden=True)
+@said
+def command(
+    asked: Said,
+    concurrency: int,
+    queues: str,
+    burst: bool,
+    strict: bool,
+    name: str,
+    wait: timedelta,
+    log_format: str,
+    log_level: str,
+    dev: bool,
+) -> int:
+    """Run the tasks of an app until told to stop.
+
+    TERM or Ctrl-C: running jobs come to their end. Again: they are stopped and handed back to the queue.
+    QUIT, or a third time: they are handed back at once.
+    """
+    refuse_where_workers_cannot_run(sys.platform)
+    from stem.observe.logs import configure
+
+    configure("json" if log_format == "json" else "text", log_level)
+    app = app_with_tasks(asked, memory=burst)
+    options: dict[str, Any] = {
+        "concurrency": concurrency,
+        "queues": [queue.strip() for queue in queues.split(",") if queue.strip()],
+        "name": name,
+        "strict": strict,
+        "burst": burst,
+        "owns_process": True,
+    }
+    banner = log_format == "text"
+    code, stuck = asyncio.run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev))
+    return _leave(code) if stuck else code
+
+
+def refuse_where_workers_cannot_run(platform: str) -> None:
+    """ConfigError on Windows."""
+    if platform == "win32":
+        raise ConfigError("workers run on Linux and macOS; on Windows stem can enqueue, look and steer")
+
+
+async def _serve(
+    app: Stem, asked: Said, options: dict[str, Any], patience: float, *, banner: bool, dev: bool
+) -> tuple[int, bool]:
+    """The exit code, and whether a handler is left that would keep the process from ending."""
+    ending = Ending(asyncio.current_task())
+    ending.listen(parent=dev)
+    try:
+        await _open_patiently(app, patience)
+    except asyncio.CancelledError:
+        log.info("stopped before the store was there")
+        return 0, False
+    try:
+        worker = app.worker(**options)
+        app.signals.worker_started.connect(lambda _: _started(app, asked, worker, options, ending, banner, dev))
+        if dev:
+            _show_jobs(app)
+        try:
+            await worker.run()
+        except asyncio.CancelledError:
+            if ending.worker is not None:
+                raise
+            return 0, False
+        return _ended(worker)
+    finally:
+        await app.close()
+
+
+def _started(
+    app: Stem, asked: Said, worker: Worker, options: dict[str, Any], ending: Ending, banner: bool, dev: bool
+) -> None:
+    ending.worker = worker
+    if banner:
+        click.echo(_banner(app, worker, options["concurrency"]), err=True)
+        if dev:
+            click.echo(_next_steps(app, asked), err=True)
+    log.info("worker %s is ready", worker.name, extra={"worker": worker.name})
+
+
+def _ended(worker: Worker) -> tuple[int, bool]:
+    done = many(worker.counts["done"], "job")
+    log.info("worker %s has ended: %s done", worker.name, done, extra={"worker": worker.name})
+    stuck = worker.threads_left or worker.running > 0
+    if worker.failed is None:
+        return 0, stuck
+    fault = worker.failed
+    say(f"the worker broke and stopped: {type(fault).__name__}: {fault}")
+    return FAILED, stuck
+
+
+def _leave(code: int) -> int:
+    """End although a handler goes on: its job was handed back, and nothing here would ever end it."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+async def _open_patiently(app: Stem, patience: float) -> None:
+    """Connect; while the store is away try again, at most for `patience` seconds."""
+    give_up = time.monotonic() + patience
+    wait = FIRST_WAIT
+    told = False
+    while True:
+        try:
+            await app.open()
+        except EngineUnavailableError as fault:
+            left = give_up - time.monotonic()
+            if left <= 0:
+                raise
+            if not told:
+                log.warning("the store is not available, trying again for %g s: %s", patience, fault)
+                told = True
+        else:
+            return
+        await asyncio.sleep(min(left, wait * (0.5 + random.random() / 2)))
+        wait = min(wait * 2, LONGEST_WAIT)
+
+
+class Ending:
+    """Requests to stop: warm, then soft, then hard, then at once."""
+
+    def __init__(self, main: asyncio.Task[Any] | None) -> None:
+        self._main = main
+        self._step = 0
+        self.worker: Worker | None = None
+
+    def listen(self, *, parent: bool) -> None:
+        """Hear TERM, INT and QUIT; with `parent` also the end of the process that holds our stdin open."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.ask)
+        loop.add_signal_handler(signal.SIGINT, self.ask)
+        loop.add_signal_handler(signal.SIGQUIT, self.ask, len(STEPS))
+        if parent:
+            loop.add_reader(0, self._parent_left)
+
+    def ask(self, step: int = 0) -> None:
+        """One more request; `step` says how far to go at least."""
+        self._step = max(self._step + 1, step)
+        if self.worker is None:
+            if self._main is not None:
+                self._main.cancel()
+            return
+        if self._step > len(STEPS) and step == 0:
+            log.warning("leaving at once: the leases of what runs here will end by themselves")
+            _leave(FAILED)
+        mode = STEPS[min(self._step, len(STEPS)) - 1]
+        log.info(_WORDS[mode], many(self.worker.running, "job"))
+        self.worker.ask_to_stop(mode)
+
+    def _parent_left(self) -> None:
+        if not os.read(0, 4096):
+            asyncio.get_running_loop().remove_reader(0)
+            self.ask()
+
+
+_WORDS: Final = {
+    "warm": "stopping: %s to finish; a second signal hands them back",
+    "soft": "stopping now: %s will be interrupted and handed back",
+    "hard": "stopping at once: %s handed back",
+}
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+def _banner(app: Stem, worker: Worker, concurrency: int) -> str:
+    from stem.engines import redacted
+
+    told = app.engine.describe()
+    names = [task.name for task in app.load().handlers()]
+    listed = ", ".join(names[:6]) + (f", and {len(names) - 6} more" if len(names) > 6 else "")
+    lines = {
+        "engine": f"{redacted(app.url)} ({told.get('durability', told.get('engine', ''))})",
+        "queues": ", ".join(worker.queues),
+        "tasks": f"{len(names)}: {listed}" if names else "none",
+        "concurrency": str(concurrency),
+        "process": f"{os.getpid()}, as {worker.name}, namespace {app.namespace}",
+    }
+    return plain("\n".join(["stem worker", *(f"  {name:<12} {value}" for name, value in lines.items())]))
+
+
+def _next_steps(app: Stem, asked: Said) -> str:
+    from stem.cli.enqueue import sample
+
+    where = f" -A {asked.app}" + (f" --url {asked.url}" if asked.url else "")
+    example = sample(app.load().handlers())
+    lines = [f"  stem enqueue {example} --wait{where}"] if example else []
+    lines += [f"  stem jobs ls{where}"]
+    return plain("\n".join(["try, in another terminal:", *lines]))
+
+
+def _show_jobs(app: Stem) -> None:
+    """One line for every job that ended, for people who watch while they write."""
+
+    def show(event: Signal) -> None:
+        what = {"job_succeeded": "succeeded", "job_failed": "failed", "job_retried": "will be retried"}
+        words = what.get(event.name, event.name.removeprefix("job_"))
+        error = f": {event.error.type}: {event.error.message}" if event.error is not None else ""
+        level = logging.WARNING if error else logging.INFO
+        text = plain(f"{event.task} {words} after {event.run_ms} ms (job {event.job_id}){error}")
+        log.log(level, "%s", text, extra={"job_id": event.job_id, "task": event.task})
+
+    for source in app.signals.settled.values():
+        source.connect(show)

@@ -1,0 +1,170 @@
+"""What goes wrong around an open engine, and what it leaves behind: nothing half, and an error that helps."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from stem.contracts.broker import Renewal
+from stem.errors import EngineRefusedError, EngineUnavailableError
+from stem.sqlite import SqliteEngine
+from stem.sqlite.step import Step
+from stem.testing.contracts import done, publish, run, settle_one, submission, take, take_all, take_one
+from tests.engines.sqlite.conftest import MakeEngine
+
+pytestmark = pytest.mark.anyio
+
+
+def lock(path: Path) -> sqlite3.Connection:
+    """Another connection that holds the file until it is closed."""
+    conn = sqlite3.connect(path, isolation_level=None)
+    conn.execute("BEGIN EXCLUSIVE")
+    return conn
+
+
+async def test_a_locked_file_is_an_error_in_bounded_time_and_works_again_afterwards(make: MakeEngine) -> None:
+    engine = await make(busy_ms=50)
+    holder = lock(engine.path)
+    with pytest.raises(EngineUnavailableError, match="locked by another connection"):
+        await publish(engine, submission("a"))
+    holder.close()
+    assert await publish(engine, submission("a")) == ["new"]
+
+
+async def test_a_worker_that_already_sleeps_claims_without_the_write_lock(make: MakeEngine) -> None:
+    engine = await make(busy_ms=50)
+    assert await take(engine) == []
+    holder = lock(engine.path)
+    for _ in range(3):
+        assert await take(engine) == []
+    with pytest.raises(EngineUnavailableError):
+        await engine.broker.claim(("other",), 1, "w")
+    holder.close()
+
+
+async def test_a_call_that_fails_does_not_undo_the_others_of_its_commit(engine: SqliteEngine) -> None:
+    began, go = threading.Event(), threading.Event()
+
+    def hold(_: Step) -> None:
+        began.set()
+        go.wait(10)
+
+    def fail(step: Step) -> None:
+        step.count(step.queue("never"), "queued")
+        step.execute("INSERT INTO job (seq) VALUES (1)")
+
+    store = engine._store
+    held = store.submit(hold)
+    await asyncio.to_thread(began.wait, 10)
+    first = asyncio.ensure_future(publish(engine, submission("a")))
+    await asyncio.sleep(0)
+    failing = store.submit(fail)
+    last = asyncio.ensure_future(publish(engine, submission("b")))
+    await asyncio.sleep(0)
+    go.set()
+    await held
+    assert (await first, await last) == (["new"], ["new"])
+    with pytest.raises(EngineUnavailableError):
+        await failing
+    assert [stats.name for stats in await engine.queues.all()] == ["q"]
+    assert {one.id for one in await take(engine, limit=5)} == {"a", "b"}
+
+
+async def test_a_full_disk_is_an_error_and_changes_nothing(engine: SqliteEngine) -> None:
+    await publish(engine, submission("small"))
+
+    def limit_pages(step: Step) -> None:
+        (pages,) = step.execute("PRAGMA page_count").fetchone()
+        step.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+    await engine._store.write(limit_pages)
+    with pytest.raises(EngineUnavailableError, match="is full"):
+        await publish(engine, submission("a"), submission("big", envelope=b"x" * 100_000))
+    assert (await engine.queues.stats("q")).queued == 1
+    assert await engine.jobs.get("a") is None
+    await settle_one(engine, done(await take_one(engine)))
+
+
+async def test_a_file_deleted_under_the_engine_is_noticed(engine: SqliteEngine) -> None:
+    engine.path.unlink()
+    with pytest.raises(EngineUnavailableError, match="is gone"):
+        await publish(engine, submission("a"))
+
+
+async def test_an_engine_is_not_carried_over_a_fork(engine: SqliteEngine) -> None:
+    def child(said: multiprocessing.SimpleQueue[str]) -> None:
+        try:
+            engine.renewals().renew([])
+        except EngineRefusedError as fault:
+            said.put(str(fault))
+        os._exit(0)
+
+    context = multiprocessing.get_context("fork")
+    said = context.SimpleQueue()
+    process = context.Process(target=child, args=(said,))
+    process.start()
+    assert "open an engine after the fork" in await asyncio.to_thread(said.get)
+    process.join()
+
+
+async def test_an_engine_is_not_used_from_another_event_loop(engine: SqliteEngine) -> None:
+    def elsewhere() -> None:
+        asyncio.run(engine.broker.publish([submission("a")]))
+
+    with pytest.raises(EngineRefusedError, match="another event loop"):
+        await asyncio.to_thread(elsewhere)
+
+
+async def test_renewals_go_on_while_the_event_loop_is_blocked(engine: SqliteEngine) -> None:
+    await publish(engine, submission("a"))
+    delivery = await take_one(engine)
+    line, answers = engine.renewals(), list[str]()
+    thread = threading.Thread(
+        target=lambda: answers.extend(held.status for held in line.renew([Renewal(delivery.receipt)]))
+    )
+    thread.start()
+    thread.join(10)  # blocks the loop until the renewal is done
+    assert answers == ["held"]
+    line.close()
+
+
+async def test_deliveries_of_a_claim_nobody_waits_for_go_back(engine: SqliteEngine) -> None:
+    await publish(engine, submission("a"))
+    claiming = asyncio.ensure_future(engine.broker.claim(("q",), 1, "w"))
+    await asyncio.sleep(0)
+    claiming.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await claiming
+    assert await engine.broker.wait("w", 0)
+    for _ in range(3):  # the claim may have run; then its release is queued when its answer arrives
+        await engine.queues.pause("other")
+    assert (await take_one(engine, worker="v")).losses == 0
+
+
+async def test_what_is_over_leaves_no_rows(engine: SqliteEngine) -> None:
+    before = await _rows(engine)
+    for start in range(0, 5_000, 500):
+        batch = [submission(f"job{number}", rate_key="r", limit_key="l") for number in range(start, start + 500)]
+        assert len(await run(engine, *batch)) == 500
+    engine.skew_ms += 100_000_000
+    while await engine.results.sweep():
+        pass
+    assert await take_all(engine) == []
+    await engine.broker.wait("w", 0)
+    await engine.queues.pause("q")
+    assert await _rows(engine) == before | {"queue": 1}
+
+
+async def _rows(engine: SqliteEngine) -> dict[str, int]:
+    """How many rows each table has that has any."""
+    read = engine._store.read
+    tables = await read(lambda view: view.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall())
+    counted = [f"SELECT '{name}', count(*) FROM {name}" for (name,) in tables]
+    rows = await read(lambda view: view.execute(" UNION ALL ".join(counted)).fetchall())
+    return {name: number for name, number in rows if number}

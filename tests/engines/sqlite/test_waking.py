@@ -1,0 +1,133 @@
+"""Waking across processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stem.sqlite import SqliteEngine
+from stem.testing.contracts import done, publish, record_of, settle_one, submission, take, take_one
+from tests.engines.sqlite.conftest import MakeEngine
+
+pytestmark = pytest.mark.anyio
+
+#: Longer than the safety look at the truth: a test that needed it would be over its time.
+LONG_MS = 30_000
+
+WORKER = """
+import asyncio, sys
+from stem.sqlite import SqliteEngine
+from stem.testing.contracts import done
+
+async def main():
+    engine = SqliteEngine(sys.argv[1])
+    await engine.open()
+    while not (claimed := await engine.broker.claim(("q",), 1, "there")).deliveries:
+        print("asleep", flush=True)
+        print("rung" if await engine.broker.wait("there", 30_000) else "not rung", flush=True)
+    await engine.broker.settle([done(one) for one in claimed.deliveries])
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+def start_worker(path: Path) -> subprocess.Popen[str]:
+    """A process that sleeps until there is a job and finishes it; returns when it sleeps."""
+    process = subprocess.Popen([sys.executable, "-c", WORKER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asleep\n"
+    return process
+
+
+async def addresses(engine: SqliteEngine) -> set[str]:
+    """Who would be rung."""
+    query = "SELECT address FROM sleeper UNION SELECT address FROM watcher"
+    rows = await engine._store.read(lambda view: view.execute(query).fetchall())
+    return {address for (address,) in rows}
+
+
+async def test_a_worker_in_another_process_is_woken_and_its_result_wakes_us(engine: SqliteEngine) -> None:
+    with start_worker(engine.path) as worker:
+        await publish(engine, submission("a", reply_to=engine.results.reply_to))
+        async with asyncio.timeout(4):
+            assert await engine.results.wait("a", LONG_MS) == await record_of_raw(engine, "a")
+        assert worker.stdout is not None
+        assert await asyncio.to_thread(worker.stdout.readline) == "rung\n"
+
+
+async def record_of_raw(engine: SqliteEngine, job_id: str) -> bytes | None:
+    """The stored bytes."""
+    (found,) = await engine.results.get([job_id])
+    return found
+
+
+async def test_waiting_for_a_job_enqueued_here_writes_nothing(make: MakeEngine) -> None:
+    engine, other = await make(), await make()
+    await publish(engine, submission("a", reply_to=engine.results.reply_to))
+    waiting = asyncio.ensure_future(engine.results.wait("a", LONG_MS))
+    delivery = await take_one(other)
+    assert await addresses(engine) == set()
+    await settle_one(other, done(delivery))
+    async with asyncio.timeout(4):
+        assert await waiting is not None
+    assert await record_of(engine, "a") is not None
+
+
+async def test_a_killed_sleeper_is_forgotten_and_the_next_one_woken(engine: SqliteEngine) -> None:
+    with start_worker(engine.path) as worker:
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+    assert len(await addresses(engine)) == 1
+    assert await take(engine, worker="here") == []
+    waiting = asyncio.ensure_future(engine.broker.wait("here", LONG_MS))
+    await publish(engine, submission("a"))
+    async with asyncio.timeout(4):
+        assert await waiting
+    assert await addresses(engine) == set()
+    assert (await take_one(engine, worker="here")).id == "a"
+
+
+async def test_closing_leaves_no_address_and_no_socket(make: MakeEngine) -> None:
+    engine, other = await make(), await make()
+    socket = Path(engine.results.reply_to)
+    assert socket.exists()
+    assert await take(engine) == []
+    await engine.close()
+    assert not socket.exists()
+    assert await addresses(other) == set()
+
+
+async def test_a_wait_that_is_over_leaves_no_row(engine: SqliteEngine) -> None:
+    await publish(engine, submission("a"))
+    assert await engine.results.wait("a", 1) is None
+    assert await engine.inbox.receive("nobody", timeout_ms=1) == []
+    await engine.queues.pause("q")  # behind the rows' removal in the same line
+    assert await addresses(engine) == set()
+
+
+async def test_a_ring_that_was_lost_costs_time_and_nothing_else(make: MakeEngine) -> None:
+    engine, other = await make(), await make()
+    assert await take(engine, worker="deaf") == []
+    waiting = asyncio.ensure_future(engine.broker.wait("deaf", LONG_MS))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().remove_reader(engine._store.bells._socket)
+    await publish(other, submission("a"))
+    assert await waiting
+
+
+async def test_many_rings_at_once_all_arrive(make: MakeEngine) -> None:
+    engine, other = await make(), await make()
+    ids = [f"job{number}" for number in range(200)]
+    await publish(engine, *(submission(one, reply_to=engine.results.reply_to) for one in ids))
+    waiting = [asyncio.ensure_future(engine.results.wait(one, LONG_MS)) for one in ids]
+    deliveries = await take(other, limit=200)
+    async with asyncio.timeout(4):
+        await asyncio.gather(*(settle_one(other, done(one)) for one in deliveries))
+        assert None not in await asyncio.gather(*waiting)
