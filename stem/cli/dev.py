@@ -38,7 +38,7 @@ def command(asked: Said, concurrency: int, queues: str) -> int:
     url = asked.url or DEFAULT_URL
     if url == DEFAULT_URL:
         Path(".stem").mkdir(exist_ok=True)
-    words = ["worker", "--dev", "-A", app, "--url", url, "-c", str(concurrency), "-Q", queues]
+    words = ["worker", "-A", app, "--url", url, "-c", str(concurrency), "-Q", queues]
     words += ["--namespace", asked.namespace] if asked.namespace else []
     words += ["-v"] if asked.verbose else []
     return Dev([sys.executable, "-m", "stem", *words]).run()
@@ -50,6 +50,7 @@ class Dev:
     def __init__(self, command: list[str]) -> None:
         self._command = command
         self._child: subprocess.Popen[bytes] | None = None
+        self._runs = 0
         self._ending = False
         self._was_ready = False
 
@@ -63,9 +64,10 @@ class Dev:
         while True:
             code = self._wait(LOOK)
             if code is not None and self._ending:
+                self._forget()
                 return 0
             if code is not None and self._child is not None:
-                self._child = None
+                self._forget()
                 if code == 2 and not self._was_ready:
                     return code
                 say(f"the worker ended with exit code {code}; waiting for a change")
@@ -81,7 +83,9 @@ class Dev:
 
     def _start(self) -> None:
         # a group of its own, so that Ctrl-C reaches it once, through us; the pipe tells it when we are gone
-        self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - ourselves
+        words = [*self._command, "--dev", "again" if self._runs else "first"]
+        self._child = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - ourselves
+        self._runs += 1
 
     def _stop(self) -> None:
         """Running jobs may finish for a moment, are then handed back, and in the end killed."""
@@ -91,6 +95,12 @@ class Dev:
             self._child.send_signal(number)
             if self._wait(patience) is not None:
                 break
+        self._forget()
+
+    def _forget(self) -> None:
+        """The child has ended: let go of the pipe that told it of us."""
+        if self._child is not None and self._child.stdin is not None:
+            self._child.stdin.close()
         self._child = None
 
     def _wait(self, seconds: float) -> int | None:

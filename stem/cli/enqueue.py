@@ -283,9 +283,13 @@ def _value(annotation: Any, text: str, *, strict: bool) -> Any:
 
 
 def sample(tasks: Sequence[AnyTask]) -> str:
-    """The words that enqueue the simplest of these tasks: 'hello name=world'; '' when there is none."""
+    """The words that enqueue the simplest of these tasks, with arguments if one has some: 'hello name=world'; '' when there is none."""
     examples = [words for task in tasks if (words := _sample(task))]
-    return min(examples, key=len) if examples else (f"{tasks[0].name} --args '{{...}}'" if tasks else "")
+    return (
+        min(examples, key=lambda words: ("=" not in words, len(words)))
+        if examples
+        else (f"{tasks[0].name} --args '{{...}}'" if tasks else "")
+    )
 
 
 _SAMPLES: Final = {str: "world", int: "1", float: "1.5", bool: "true"}

@@ -52,6 +52,7 @@ def app_without_tasks(said: Said) -> Stem:
 
 
 def _overridden(app: Stem, said: Said, *, memory: bool) -> Stem:
+    said.own_url = app.url
     if app.url.startswith("memory:") and not memory:
         raise ConfigError(
             "an app on memory:// lives inside one process, where the command line cannot reach it; "

@@ -87,7 +87,7 @@ def purge(asked: Said, names: tuple[str, ...], yes: bool) -> None:
     """Forget every job that waits in these queues; running jobs and dead letters stay."""
     app = app_without_tasks(asked)
 
-    async def count() -> dict[str, int]:
+    async def look() -> dict[str, int]:
         async with app:
             await _remark_on_strangers(app, names)
             return {name: (await app.queues.stats(name)).waiting for name in dict.fromkeys(names)}
@@ -96,7 +96,7 @@ def purge(asked: Said, names: tuple[str, ...], yes: bool) -> None:
         async with app:
             return {name: await _purged(app, name, count) for name, count in waiting.items()}
 
-    waiting = wait_for(count())
+    waiting = wait_for(look())
     if any(waiting.values()):
         listed = ", ".join(f"{count:,} in {name}" for name, count in waiting.items())
         confirmed(plain(f"forget the waiting jobs ({listed})?"), yes=yes)

@@ -43,6 +43,8 @@ class Said:
     namespace: str = ""
     json: bool = False
     verbose: bool = False
+    #: What the app itself says, before `url` was put in its place.
+    own_url: str = ""
 
 
 said = click.make_pass_decorator(Said)

@@ -47,7 +47,7 @@ STEPS: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
     default="info",
     show_default=True,
 )
-@click.option("--dev", is_flag=True, hidden=True)
+@click.option("--dev", type=click.Choice(["first", "again"]), hidden=True)
 @said
 def command(
     asked: Said,
@@ -59,7 +59,7 @@ def command(
     wait: timedelta,
     log_format: str,
     log_level: str,
-    dev: bool,
+    dev: str | None,
 ) -> int:
     """Run the tasks of an app until told to stop.
 
@@ -79,8 +79,8 @@ def command(
         "burst": burst,
         "owns_process": True,
     }
-    banner = log_format == "text"
-    code, stuck = asyncio.run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev))
+    banner = log_format == "text" and dev != "again"
+    code, stuck = asyncio.run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev is not None))
     return _leave(code) if stuck else code
 
 
@@ -233,8 +233,10 @@ def _banner(app: Stem, worker: Worker, concurrency: int) -> str:
 
 def _next_steps(app: Stem, asked: Said) -> str:
     from stem.cli.enqueue import sample
+    from stem.config import load
 
-    where = f" -A {asked.app}" + (f" --url {asked.url}" if asked.url else "")
+    where = f" -A {asked.app}" if asked.app != load().app else ""
+    where += f" --url {asked.url}" if asked.url != asked.own_url else ""
     example = sample(app.load().handlers())
     lines = [f"  stem enqueue {example} --wait{where}"] if example else []
     lines += [f"  stem jobs ls{where}"]

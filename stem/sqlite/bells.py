@@ -72,6 +72,13 @@ class Bells:
         """Whether anybody in this process waits for the topic."""
         return topic in self._waiting
 
+    def cares_for(self, topic: str) -> bool:
+        """Whether hearing of the topic would change anything; also asked from the writing thread.
+
+        Who arms a bell looks at the store after that, through the same thread, so nobody comes too late.
+        """
+        return topic in self._waiting or topic in self.watched or topic.startswith("work ")
+
     def hear(self, topics: Iterable[str]) -> None:
         """Complete the futures of these topics; whoever rang has taken our rows out of the store."""
         for topic in topics:

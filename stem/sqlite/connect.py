@@ -27,6 +27,7 @@ _CHECKPOINT_PAGES: Final = 1_000
 _LOG_BYTES: Final = 64 * 1024 * 1024
 #: Between two tries at a lock that SQLite does not wait for by itself, seconds.
 _TRY_EVERY: Final = 0.01
+_READ_ONLY: Final = "{} is read-only; give this user write access to the file and its folder"
 
 
 def prepare(path: Path, *, durability: Durability, busy_ms: int) -> sqlite3.Connection:
@@ -41,6 +42,8 @@ def prepare(path: Path, *, durability: Durability, busy_ms: int) -> sqlite3.Conn
         conn = _connect(path, busy_ms)
         try:
             _check_owner(conn, path)
+            if not os.access(path, os.W_OK):  # SQLite would open it all the same, to be read
+                raise EngineRefusedError(_READ_ONLY.format(path))
             _configure(conn, durability, busy_ms)
             _migrate(conn, path)
         except BaseException:
@@ -86,9 +89,10 @@ def _connect(path: Path, busy_ms: int) -> sqlite3.Connection:
 
 def _check_owner(conn: sqlite3.Connection, path: Path) -> int:
     """The schema version of our file, 0 of an empty one; refuses any other file before anything is written to it."""
-    (mark,) = conn.execute("PRAGMA application_id").fetchone()
-    (version,) = conn.execute("PRAGMA user_version").fetchone()
-    (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    query = """
+    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+    FROM pragma_application_id, pragma_user_version"""  # one statement: another process may be making the schema
+    mark, version, tables = conn.execute(query).fetchone()
     if mark != APPLICATION_ID and (mark or version or tables):
         raise EngineRefusedError(
             f"{path} is another program's file ({tables} tables and indexes, application id {mark}); "
@@ -192,7 +196,7 @@ def meaning(fault: sqlite3.Error | OSError, path: Path, busy_ms: int) -> StemErr
             "end what holds it (a shell with an open transaction, a backup) and try again"
         )
     if code == sqlite3.SQLITE_READONLY:
-        return EngineRefusedError(f"{path} is read-only; give this user write access to the file and its folder")
+        return EngineRefusedError(_READ_ONLY.format(path))
     if code == sqlite3.SQLITE_CANTOPEN:
         return _cannot_open(fault, path)
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:

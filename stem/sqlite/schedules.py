@@ -22,6 +22,7 @@ class SqliteSchedules:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._seen: int | None = None
 
     async def put(self, entry: Entry, *, expect: int | None = None) -> Entry | None:
         return await self._store.write(lambda step: _put(step, entry, expect))
@@ -36,13 +37,16 @@ class SqliteSchedules:
         return await self._store.write(lambda step: _delete(step, entry_id))
 
     async def due(self, limit: int = 100) -> tuple[list[Entry], int | None]:
-        return await self._store.read(lambda view: _due(view, limit))
+        found, self._seen = await self._store.read(lambda view: (_due(view, limit), _changes(view)))
+        return found
 
     async def fire(self, entry_id: str, version: int, *, at: int, next_at: int | None, job: Submission | None) -> Fired:
         return await self._store.write(lambda step: _fire(step, entry_id, version, at, next_at, job))
 
     async def wait(self, timeout_ms: int) -> bool:
-        before = await self._store.read(_changes)
+        before, self._seen = self._seen, None  # what changed since `due` must not be slept through
+        if before is None:
+            before = await self._store.read(_changes)
         found = await self._store.until(
             _TOPIC, lambda view: Answer(None) if _changes(view) != before else NotYet(), timeout_ms
         )

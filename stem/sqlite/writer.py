@@ -70,24 +70,28 @@ class Writer(Desk):
         try:
             if not self._answered_by_probes(calls):
                 bells = self._commit(calls)
-        except (sqlite3.Error, OSError) as fault:
+        except Exception as fault:
             roll_back(self._conn)
             self._names.forget()
             for call in calls:
-                call.error = meaning(fault, self._path, self._busy_ms)
+                call.error = self._meaning(fault)
         self.deliver(calls)
         return bells
 
     def _answered_by_probes(self, calls: list[Call]) -> bool:
-        """Whether a look without any lock answers every call."""
-        for call in calls:
-            if call.probe is None:
-                return False
-            found = call.probe(View(self._conn, self._ns, self._now(), self._names))
-            if found is None:
-                return False
-            call.value = found.value
-        return True
+        """Whether a look at one instant, without any lock, answers every call."""
+        if any(call.probe is None for call in calls):
+            return False
+        self._conn.execute("BEGIN")
+        answered = all(self._answered_by_probe(call) for call in calls)
+        self._conn.execute("COMMIT")
+        return answered
+
+    def _answered_by_probe(self, call: Call) -> bool:
+        assert call.probe is not None
+        found = call.probe(View(self._conn, self._ns, self._now(), self._names))
+        call.value = None if found is None else found.value
+        return found is not None
 
     def _commit(self, calls: list[Call]) -> list[Bell]:
         if identity(self._path) != self._identity:
@@ -107,23 +111,25 @@ class Writer(Desk):
             with transaction(self._conn) if alone else savepoint(self._conn):
                 call.value = call.run(step)
                 step.finish()
-        except sqlite3.Error as fault:
+        except Exception as fault:
             if not alone and not self._conn.in_transaction:
                 raise
             self._names.forget()
-            call.error = meaning(fault, self._path, self._busy_ms)
-            return []
-        except Exception as fault:
-            self._names.forget()
-            call.error = fault
+            call.error = self._meaning(fault)
             return []
         return step.bells
 
+    def _meaning(self, fault: Exception) -> Exception:
+        if isinstance(fault, sqlite3.Error | OSError):
+            return meaning(fault, self._path, self._busy_ms)
+        return fault
+
     def _ring(self, bells: list[Bell]) -> None:
-        here = [bell.topic for bell in bells if bell.address == self._bells.address]
+        ours = self._bells.address
+        here = [bell.topic for bell in bells if bell.address == ours and self._bells.cares_for(bell.topic)]
         if here:
             self._tell(self._bells.hear, here)
-        dead = self._ringer.ring(bell for bell in bells if bell.address != self._bells.address)
+        dead = self._ringer.ring(bell for bell in bells if bell.address != ours)
         if dead:
             self.put(Call(lambda step: forget_addresses(step, dead)))
 

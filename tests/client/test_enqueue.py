@@ -58,7 +58,7 @@ async def test_by_name_a_mapping_is_validated() -> None:
         assert await (await app.enqueue("orders.charge", {"id": "9"})).result("5s") == "charged 9"
         with pytest.raises(InvalidArgumentsError, match=r"total: Input should be a valid number.*'much'"):
             await app.enqueue("orders.charge", {"total": "much"})
-        with pytest.raises(UnknownTaskError, match="did you mean 'orders.charge'"):
+        with pytest.raises(UnknownTaskError, match=r"did you mean 'orders\.charge'"):
             await app.enqueue("orders.chrage")
 
 

@@ -112,7 +112,7 @@ async def audit(app: Stem, ledger: Path) -> str:
         record = decode_record(stored)
         row = await app.engine.jobs.get(job_id)
         assert row is not None
-        assert record.value is not None
+        assert isinstance(record.value, msgspec.Raw)
         assert int(bytes(record.value)) == row.fence, f"{job_id} was settled by a delivery that had been lost"
         if runs[job_id] > 1 + record.losses:
             unexplained.append(job_id)

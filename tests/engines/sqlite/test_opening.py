@@ -21,11 +21,13 @@ pytestmark = pytest.mark.anyio
 
 #: Opens the file in a process of its own. The superuser may write everywhere, so it can become a user who may not.
 OPEN_ONCE = """
-import asyncio, concurrent.futures.thread, importlib.readers, os, sys  # late imports that user could not read
+import asyncio, concurrent.futures.thread, importlib.readers, os, sys
 from stem.errors import StemError
 from stem.sqlite import SqliteEngine
+from stem.sqlite.connect import _migrations
 
 async def main():
+    _migrations()  # what is imported late, while this user can still read it
     if os.getuid() == 0 and "as-nobody" in sys.argv:
         os.setuid(65534)
     engine = SqliteEngine(sys.argv[1])

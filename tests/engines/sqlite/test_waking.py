@@ -80,6 +80,16 @@ async def test_waiting_for_a_job_enqueued_here_writes_nothing(make: MakeEngine) 
     assert await record_of(engine, "a") is not None
 
 
+async def test_a_job_that_ends_while_we_look_is_never_taken_for_unknown(make: MakeEngine) -> None:
+    engine, other = await make(), await make()
+    for number in range(100):
+        job = submission(f"job{number}", reply_to=engine.results.reply_to)
+        await publish(engine, job)
+        delivery = await take_one(other)
+        record, _ = await asyncio.gather(engine.results.wait(job.id, LONG_MS), settle_one(other, done(delivery)))
+        assert record is not None
+
+
 async def test_a_killed_sleeper_is_forgotten_and_the_next_one_woken(engine: SqliteEngine) -> None:
     with start_worker(engine.path) as worker:
         os.kill(worker.pid, signal.SIGKILL)
