@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     # watching
     from stem.client.dead_letters import DeadLetter as DeadLetter
+    from stem.contracts.broker import Delivery as Delivery
     from stem.contracts.queues import QueueStats as QueueStats
 
     # declaring
@@ -48,7 +49,11 @@ if TYPE_CHECKING:
     from stem.errors import UniqueConflictError as UniqueConflictError
     from stem.errors import UnknownJobError as UnknownJobError
     from stem.errors import UnknownTaskError as UnknownTaskError
+    from stem.observe.middleware import AnyCall as AnyCall
+    from stem.observe.middleware import ConsumeNext as ConsumeNext
+    from stem.observe.middleware import ExecuteNext as ExecuteNext
     from stem.observe.middleware import Middleware as Middleware
+    from stem.observe.middleware import SendNext as SendNext
     from stem.worker.worker import Worker as Worker
 else:
     from stem._lazy import lazy
@@ -78,7 +83,8 @@ else:
                 "UnknownJobError",
                 "UnknownTaskError",
             ],
-            "stem.observe.middleware": ["Middleware"],
+            "stem.contracts.broker": ["Delivery"],
+            "stem.observe.middleware": ["AnyCall", "ConsumeNext", "ExecuteNext", "Middleware", "SendNext"],
             "stem.worker.worker": ["Worker"],
             "stem.core.call": ["TaskEnqueueBuilder"],
             "stem.core.canvas": ["Chain", "Composable"],

@@ -210,7 +210,7 @@ class Stem(Generic[N_contra]):
         """A worker for this app in this event loop, in an app that is open.
 
         `queues`: all that its tasks name when empty. `strict`: priorities without the guard against starvation.
-        `burst`: `run()` returns when nothing is left to do.
+        `burst`: `run()` returns when no job is ready or running; delayed ones, retries among them, stay.
         """
         if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
             raise ConfigError(f"concurrency must be a whole number of at least 1, found {concurrency!r}")

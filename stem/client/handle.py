@@ -108,6 +108,7 @@ async def cancel(engine: Engine, job_id: str, reason: str, *, now_ms: int) -> bo
         receipt=Receipt(job_id, -1 if row is None else row.fence),
         task="" if row is None else row.task,
         queue="" if row is None else row.queue,
+        priority=0 if row is None else row.priority,
         attempt=0 if row is None else row.attempts,
         enqueued_at=0 if row is None else row.enqueued_at,
     )

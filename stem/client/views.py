@@ -28,7 +28,7 @@ def job(row: JobRow) -> Job:
         task=row.task or (record.task if record else ""),
         queue=row.queue or (record.queue if record else ""),
         state=row.state,
-        priority=row.priority,
+        priority=record.priority if record else row.priority,
         attempt=record.attempts if record else row.attempts + running,
         deliveries=row.fence,
         losses=row.losses,

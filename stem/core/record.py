@@ -19,6 +19,7 @@ class JobRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_on
     value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: ErrorRecord | None = None
     reason: str = ""
+    priority: int = 0
     attempts: int = 0
     losses: int = 0
     enqueued_at: int = 0

@@ -38,6 +38,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     receipt: Receipt
     task: str = ""
     queue: str = ""
+    priority: int = 0
     attempt: int = 1
     losses: int = 0
     enqueued_at: int = 0
@@ -234,6 +235,7 @@ def _record(
         value=value,
         error=error,
         reason=reason,
+        priority=terms.priority,
         attempts=terms.attempt,
         losses=terms.losses,
         enqueued_at=terms.enqueued_at,

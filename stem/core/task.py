@@ -79,7 +79,7 @@ class TaskDefinition(Composable[A_contra, R_co]):
         problems = _name_problems(name)
         known = list(DefinitionOptions.__annotations__)
         for word in options.keys() - set(known):
-            problems.append(f"TaskDefinition has no option {word!r}; {hint(nearest(word, known), known, len(known))}")
+            problems.append(_no_option("TaskDefinition", word, known))
             del options[word]  # type: ignore[misc]
         travelling = checked(problems, TaskOptions(), lambda: task_options(**options))
         problems += _problems(name, args, returns, travelling)
@@ -206,6 +206,25 @@ class TaskDecorator(Protocol):
     def __call__(self, fn: Callable[[A], R], /) -> SyncTask[[A], A, R]: ...  # pyright: ignore[reportOverlappingOverload]
 
 
+def _known_options(declare: Callable[P, R]) -> Callable[P, R]:
+    """The same function, but a misspelt option is a ConfigError with the nearest name, not a bare TypeError."""
+    known = [word for word in inspect.signature(declare).parameters if word != "name"]
+
+    @functools.wraps(declare)
+    def checked_call(*args: P.args, **options: P.kwargs) -> R:
+        unknown = options.keys() - {*known, "name"}
+        if unknown:
+            raise ConfigError([_no_option("@task", word, known) for word in sorted(unknown)])
+        return declare(*args, **options)
+
+    return checked_call
+
+
+def _no_option(what: str, word: str, known: Sequence[str]) -> str:
+    return f"{what} has no option {word!r}; {hint(nearest(word, known), known, len(known))}"
+
+
+@_known_options
 def task(
     name: str,
     *,

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
+from types import TracebackType
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -166,6 +167,7 @@ class Runner:
             receipt=delivery.receipt,
             task=delivery.task,
             queue=delivery.queue,
+            priority=delivery.priority,
             attempt=delivery.attempt,
             losses=delivery.losses,
             enqueued_at=delivery.enqueued_at,
@@ -230,8 +232,16 @@ def _stopped(task: AnyDeclared, fault: BaseException, running: Running) -> Outco
     return None
 
 
+def _below_stem(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the handler on; all of it when it never left stem."""
+    below = trace
+    while below is not None and below.tb_frame.f_globals.get("__name__", "").startswith("stem."):
+        below = below.tb_next
+    return below or trace
+
+
 def _error(fault: BaseException) -> ErrorRecord:
-    lines = "".join(traceback.format_exception(fault)) if fault.__traceback__ else ""
+    lines = "".join(traceback.format_exception(type(fault), fault, _below_stem(fault.__traceback__)))
     try:
         text = str(fault)
     except Exception as broken:

@@ -77,6 +77,12 @@ class Claimer:
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._naps: set[asyncio.Future[bool]] = set()
+
+    def look_again(self) -> None:
+        """Claim now, whatever the bell and the timer say."""
+        for nap in self._naps:
+            nap.cancel()
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin: two claims in alternation, so that while one is under way the other's jobs run."""
@@ -137,10 +143,18 @@ class Claimer:
             return
         # a safety look is spread, or a fleet that fell asleep together would look together
         spread = wait_ms if wait_ms < SAFETY_MS else round(wait_ms * (0.8 + 0.2 * random.random()))
+        nap = asyncio.ensure_future(self._source.wait(spread))
+        self._naps.add(nap)
         try:
-            await self._source.wait(spread)
-        except EngineUnavailableError as fault:
+            await asyncio.wait({nap})
+        finally:
+            self._naps.discard(nap)
+            nap.cancel()
+        fault = None if nap.cancelled() else nap.exception()
+        if isinstance(fault, EngineUnavailableError):
             await asyncio.sleep(self._wait_away(fault) / 1000)
+        elif fault is not None:
+            raise fault
 
     def _wait_away(self, fault: EngineUnavailableError) -> int:
         """Back-off while the store is away; said once when it goes and once when it comes back."""

@@ -136,7 +136,7 @@ class Worker:
         self._signals.worker_started.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
 
     async def run(self) -> None:
-        """Work until somebody asks for the end (`ask_to_stop`), or with `burst` until nothing is left to do."""
+        """Work until somebody asks for the end (`ask_to_stop`), or with `burst` until no job is ready or running."""
         await self.start()
         assert self._stop_asked is not None
         try:
@@ -188,6 +188,9 @@ class Worker:
         for delivery in deliveries:
             lease_ms = delivery.lease_ms
             running = Running(delivery, stop_by(asked, lease_ms), asked + renew_every_ms(lease_ms) / 1000)
+            before = self._held.get(delivery.id)
+            if before is not None:
+                before.lose()  # we hold the job again, so the attempt we still knew of had lost its lease
             self._held[delivery.id] = running
             if renewer is not None:
                 renewer.expect(lease_ms)
@@ -223,7 +226,7 @@ class Worker:
     async def _dropped(self, running: Running) -> None:
         """An attempt without a settlement: its lease was lost, or its job is handed back."""
         delivery = running.delivery
-        self._held.pop(delivery.id, None)
+        self._forget(delivery.id)
         if running.lost:
             self.counts["stale"] += 1
             log.warning("lease on job %s (%s) was lost; what it did here was discarded", delivery.id, delivery.task)
@@ -233,11 +236,17 @@ class Worker:
         except EngineUnavailableError as fault:
             log.warning("job %s could not be handed back, its lease will end: %s", delivery.id, fault)
 
+    def _forget(self, job_id: str) -> None:
+        """A delivery is over; the last one of a burst is a reason to look whether there is more."""
+        self._held.pop(job_id, None)
+        if self._config.burst and not self._held:
+            self._claimer.look_again()
+
     def _stored(self, settlement: Settlement, answer: Settled) -> None:
         """The store has answered: tell observers, or say that it was too late."""
         running = self._held.get(settlement.receipt.job_id)
         if running is not None and running.delivery.receipt == settlement.receipt:
-            del self._held[settlement.receipt.job_id]
+            self._forget(settlement.receipt.job_id)
         if answer == "stale":
             self.counts["stale"] += 1
             text = "lease on job %s (%s) was lost before its outcome could be stored; it was discarded"

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+
+from stem import Job, Stem
+from stem.core.task import AnyTask
+
+R = TypeVar("R")
 
 #: Longest wait for anything in these tests, seconds.
 DEADLINE = 30.0
@@ -186,27 +194,46 @@ class Shop:
         worker.says("is ready")
         return worker
 
-    def enqueue(self, *words: str) -> str:
-        """Enqueue one job; its id."""
-        answer = self.stem("enqueue", *words, "--json")
-        assert answer.code == 0, answer.err
-        found: str = answer.json["id"]
-        return found
+    def enqueue(self, task: str, job_id: str | None = None, **args: object) -> str:
+        """Enqueue one job, in this process: preparing a test needs no command; its id."""
 
-    def finished(self, *words: str) -> str:
-        """Enqueue one job that ends; its id."""
-        job_id = self.enqueue(*words)
-        with self.working():
-            self.until(lambda: self.job(job_id)["state"] in {"succeeded", "failed"})
-        return job_id
+        async def work(app: Stem) -> str:
+            call = app.call(task, args)
+            return (await app.submit(call.id(job_id) if job_id else call)).id
+
+        return self._with_app(work)
+
+    def finished(self, task: str, **args: object) -> str:
+        """Enqueue one job and run it in this process; its id."""
+
+        async def work(app: Stem) -> str:
+            handle = await app.enqueue(task, args)
+            async with app.worker(concurrency=1):
+                async for job in handle.watch():
+                    if job.finished:
+                        break
+            return handle.id
+
+        return self._with_app(work)
+
+    def job(self, job_id: str) -> Job:
+        """A job as it stands."""
+
+        async def work(app: Stem) -> Job:
+            return await app.jobs.get(job_id)
+
+        return self._with_app(work)
+
+    def _with_app(self, work: Callable[[Stem], Coroutine[Any, Any, R]]) -> R:
+        async def opened() -> R:
+            async with Stem(f"sqlite:///{self.folder / 'jobs.db'}", tasks=_tasks()) as app:
+                return await work(app)
+
+        return asyncio.run(opened())
 
     def working(self) -> _Working:
         """A worker for the time of a block."""
         return _Working(self)
-
-    def job(self, job_id: str) -> Any:
-        """A job as it stands."""
-        return self.stem("jobs", "show", job_id, "--json").json
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Look again until a condition holds."""
@@ -223,6 +250,16 @@ class Shop:
             one._reader.join(DEADLINE)
             if one.process.stderr is not None:
                 one.process.stderr.close()
+
+
+@functools.cache
+def _tasks() -> list[AnyTask]:
+    """The tasks of the shop, in this process."""
+    module = types.ModuleType("shop")
+    sys.modules["shop"] = module
+    exec(SHOP, module.__dict__)
+    found: list[AnyTask] = module.__dict__["tasks"]
+    return found
 
 
 class _Working:

@@ -73,7 +73,7 @@ def test_a_database_that_looking_had_to_make_is_mentioned(shop: Shop) -> None:
 
 
 def test_url_and_namespace_override_those_of_the_app(shop: Shop) -> None:
-    shop.enqueue("demo.hello", "name=a", "--url", "sqlite:///other.db", "--namespace", "blue")
+    shop.stem("enqueue", "demo.hello", "name=a", "--url", "sqlite:///other.db", "--namespace", "blue")
     assert shop.stem("jobs", "ls", "--json").json["jobs"] == []
     assert shop.stem("jobs", "ls", "--json", "--url", "sqlite:///other.db").json["jobs"] == []
     there = shop.stem("jobs", "ls", "--json", "--url", "sqlite:///other.db", "--namespace", "blue").json
@@ -82,7 +82,7 @@ def test_url_and_namespace_override_those_of_the_app(shop: Shop) -> None:
 
 def test_an_app_in_memory_cannot_be_reached_but_shows_its_tasks(shop: Shop) -> None:
     shop.write("mem.py", "from stem import Stem\nimport shop\napp = Stem('memory://', tasks=shop.tasks)\n")
-    for words in (("jobs", "ls"), ("enqueue", "demo.hello", "name=a"), ("worker",), ("health",)):
+    for words in (("jobs", "ls"), ("enqueue", "demo.hello", "name=a"), ("worker",)):
         answer = shop.stem(*words, "-A", "mem")
         assert answer.code == 2
         assert "lives inside one process" in answer.err

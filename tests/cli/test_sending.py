@@ -128,8 +128,9 @@ def test_arguments_that_do_not_fit_are_refused(shop: Shop, words: list[str], sai
 
 def test_a_document_and_words_are_laid_over_each_other(shop: Shop) -> None:
     document = json.dumps({"name": "A", "times": 2, "on": "2026-05-01"})
-    job_id = shop.finished("demo.echo", "--args", document, "name=B", "address.town=Paris")
-    result = json.loads(shop.stem("result", job_id).out)
+    with shop.working():
+        words = ("--args", document, "name=B", "address.town=Paris", "--wait")
+        result = json.loads(shop.stem("enqueue", "demo.echo", *words).out)
     assert (result["name"], result["times"], result["on"]) == ("B", 2, "2026-05-01")
     assert result["address"] == {"town": "Paris", "number": 1}
 
@@ -144,14 +145,14 @@ def test_a_task_that_is_only_defined_can_be_enqueued(shop: Shop) -> None:
 
 def test_the_options_of_a_call_reach_the_job(shop: Shop) -> None:
     words = ("--queue", "mail", "--priority", "7", "--delay", "1h", "--expires", "2h", "--id", "one", "--header", "a=b")
-    assert shop.enqueue("demo.hello", "name=x", *words) == "one"
+    assert shop.stem("enqueue", "demo.hello", "name=x", *words, "--json").json["id"] == "one"
     job = shop.job("one")
-    assert (job["queue"], job["priority"], job["state"]) == ("mail", 7, "delayed")
-    assert job["expires_at"] is not None
+    assert (job.queue, job.priority, job.state) == ("mail", 7, "delayed")
+    assert job.expires_at is not None
 
 
 def test_a_second_enqueue_with_the_same_id_or_key_says_so(shop: Shop) -> None:
-    shop.enqueue("demo.hello", "name=x", "--id", "one")
+    shop.enqueue("demo.hello", "one", name="x")
     again = shop.stem("enqueue", "demo.hello", "name=x", "--id", "one")
     assert (again.code, again.out) == (0, "nothing was enqueued: there is a job one already\n")
     holder = shop.enqueue("demo.only")
@@ -185,7 +186,7 @@ def test_waiting_ends_at_the_timeout_and_says_that_nobody_works(shop: Shop) -> N
 
 
 def test_the_result_of_an_unknown_job_exits_with_1(shop: Shop) -> None:
-    shop.enqueue("demo.hello", "name=x")
+    shop.enqueue("demo.hello", name="x")
     answer = shop.stem("result", "nobody")
     assert answer.code == 1
     assert answer.err.startswith("stem: no job 'nobody' is known")
@@ -193,7 +194,7 @@ def test_the_result_of_an_unknown_job_exits_with_1(shop: Shop) -> None:
 
 
 def test_the_result_of_a_cancelled_job_exits_with_1(shop: Shop) -> None:
-    job_id = shop.enqueue("demo.hello", "name=x")
+    job_id = shop.enqueue("demo.hello", name="x")
     assert shop.stem("jobs", "cancel", job_id, "--reason", "no need").out == f"job {job_id} is cancelled\n"
     answer = shop.stem("result", job_id)
     assert (answer.code, answer.err) == (1, f"stem: job {job_id} was cancelled (no need)\n")

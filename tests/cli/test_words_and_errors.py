@@ -114,7 +114,7 @@ def test_another_programs_file_is_refused(shop: Shop, words: tuple[str, ...]) ->
 
 
 def test_a_reader_that_leaves_early_is_no_error(shop: Shop) -> None:
-    shop.enqueue("demo.hello", "name=a")
+    shop.enqueue("demo.hello", name="a")
     for words in (["--help"], ["jobs", "ls"], ["jobs", "ls", "--json"]):
         process = subprocess.Popen(
             [sys.executable, "-m", "stem", *words],

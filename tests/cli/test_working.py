@@ -27,9 +27,9 @@ def test_a_worker_tells_what_it_is_and_ends_on_term(shop: Shop) -> None:
 
 
 def test_a_burst_ends_when_nothing_is_left(shop: Shop) -> None:
-    job_id = shop.enqueue("demo.hello", "name=x")
+    job_id = shop.enqueue("demo.hello", name="x")
     assert shop.stem("worker", "--burst").code == 0
-    assert shop.job(job_id)["state"] == "succeeded"
+    assert shop.job(job_id).state == "succeeded"
 
 
 def test_an_app_in_memory_can_be_worked_in_a_burst(shop: Shop) -> None:
@@ -46,7 +46,7 @@ def test_the_first_signal_lets_jobs_finish(shop: Shop, number: signal.Signals) -
     worker.says("stopping: 1 job to finish")
     (shop.folder / "go").touch()
     assert worker.ended() == 0
-    assert shop.job(job_id)["state"] == "succeeded"
+    assert shop.job(job_id).state == "succeeded"
 
 
 def test_the_second_signal_hands_jobs_back_without_using_up_an_attempt(shop: Shop) -> None:
@@ -59,7 +59,7 @@ def test_the_second_signal_hands_jobs_back_without_using_up_an_attempt(shop: Sho
     worker.says("stopping now")
     assert worker.ended() == 0
     job = shop.job(job_id)
-    assert (job["state"], job["attempt"], job["losses"]) == ("queued", 0, 0)
+    assert (job.state, job.attempt, job.losses) == ("queued", 0, 0)
 
 
 def test_quit_ends_a_worker_whose_handler_does_not_listen(shop: Shop) -> None:
@@ -69,7 +69,7 @@ def test_quit_ends_a_worker_whose_handler_does_not_listen(shop: Shop) -> None:
     worker.send(signal.SIGQUIT)
     worker.says("stopping at once")
     assert worker.ended() == 0
-    assert shop.job(job_id)["state"] == "queued"
+    assert shop.job(job_id).state == "queued"
 
 
 def test_logs_can_be_json_one_object_a_line(shop: Shop) -> None:

@@ -109,6 +109,31 @@ class TestLeases:
             assert (await handle.status()).worker == "thief"
             assert worker.counts["done"] == 0
 
+    async def test_a_worker_that_is_handed_its_own_lost_job_stops_the_attempt_before(self) -> None:
+        clock, runs, ended = FakeClock(), asyncio.Queue[int](), []
+
+        @task("waits", visibility_timeout="10m", max_retries=0)
+        async def waits() -> None:
+            mine = len(ended) + runs.qsize()
+            runs.put_nowait(mine)
+            try:
+                await asyncio.sleep(30)
+            except BaseException as error:
+                ended.append(type(error).__name__)
+                raise
+
+        async with Stem.in_memory(tasks=[waits, ping], clock=clock) as app, app.worker():
+            handle = await waits.enqueue(app)
+            await asyncio.wait_for(runs.get(), 5)
+            clock.advance("11m")
+            await ping.enqueue(app)  # makes the worker look
+            await asyncio.wait_for(runs.get(), 5)
+            while not ended:
+                await asyncio.sleep(0.01)
+            assert ended == ["LeaseLost"]
+            assert (await handle.status()).losses == 1
+            await handle.cancel()
+
     async def test_a_worker_that_cannot_renew_stops_the_attempt_before_the_lease_ends(self) -> None:
         started, errors = asyncio.Event(), []
 
@@ -129,7 +154,7 @@ class TestLeases:
                 if errors or job.finished:
                     break
                 await asyncio.sleep(0.01)
-            assert errors == ["LeaseLost"]
+            assert errors[0] == "LeaseLost"
             await handle.cancel()
 
     async def test_extend_lease_holds_for_the_time_asked(self) -> None:

@@ -92,10 +92,10 @@ class PublishContract(Contract):
 
     async def test_an_id_is_free_again_when_its_result_has_expired(self, engine: Engine) -> None:
         """Checklist: 4, 71."""
-        await run(engine, submission("a", result_ttl_ms=1_000))
-        shift(999 - 900, engine)
+        await run(engine, submission("a", result_ttl_ms=60_000))
+        shift(60_000 - SOON_MS, engine)
         assert await publish(engine, submission("a")) == ["duplicate"]
-        shift(1_000, engine)
+        shift(SOON_MS, engine)
         assert await publish(engine, submission("a", envelope=b"again")) == ["new"]
         assert (await take_one(engine)).envelope == b"again"
 
@@ -956,7 +956,7 @@ class SettleContract(Contract):
         assert await settle_one(engine, not_run(flagged)) == "done"
         letter = await engine.dead_letters.get("a")
         assert letter is not None
-        assert (letter.reason, letter.losses) in {("worker_lost", 3), ("worker_lost", 0)}
+        assert letter.reason == "worker_lost"
         record = await record_of(engine, "a")
         assert record is not None
         assert (record.state, record.losses) == ("failed", 3)
@@ -1228,7 +1228,7 @@ class BellContract(Contract):
 
 
 class BrokerContract(PublishContract, ClaimContract, SettleContract, BellContract):
-    """The Broker of an engine; two engines on one storage are needed, as everywhere."""
+    """The Broker of an engine."""
 
     async def test_what_is_over_and_swept_leaves_nothing_behind(self, engine: Engine) -> None:
         """Checklist: 106."""
