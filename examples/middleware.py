@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from stem import JobHandle, Middleware, Stem, TaskContext, task
-from stem.observe.middleware import AnyCall, ExecuteNext, SendNext
+from stem import AnyCall
 
 
 class Timing(Middleware):

@@ -23,11 +23,11 @@ STEP: Final = 500
 COLUMNS: Final = (
     Column("ID", whole=True),
     Column("TASK"),
-    Column("QUEUE"),
+    Column("QUEUE", spare=1),
     Column("REASON", whole=True),
     Column("DIED", whole=True),
-    Column("ATTEMPTS", right=True),
-    Column("REPLAYS", right=True),
+    Column("ATTEMPTS", right=True, spare=2),
+    Column("REPLAYS", right=True, spare=3),
     Column("ERROR"),
 )
 

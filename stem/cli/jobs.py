@@ -18,10 +18,10 @@ STATES: Final = ("queued", "delayed", "parked", "running", "succeeded", "failed"
 COLUMNS: Final = (
     Column("ID", whole=True),
     Column("TASK"),
-    Column("QUEUE"),
+    Column("QUEUE", spare=1),
     Column("STATE", whole=True),
-    Column("PRI", right=True),
-    Column("ATTEMPT", right=True),
+    Column("PRI", right=True, spare=3),
+    Column("ATTEMPT", right=True, spare=2),
     Column("ENQUEUED", whole=True),
     Column("NOTE"),
 )

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 #: Width of tables that nobody's terminal limits: long cells are cut, ids never.
 WIDE: Final = 240
+#: What a column that can be cut keeps at least.
+SHORT: Final = 10
+#: From this width on it is of use, although cut.
+USEFUL: Final = 24
 STYLES: Final = {
     "running": "cyan",
     "succeeded": "green",
@@ -87,11 +91,15 @@ def age(at: datetime | None, now: datetime | None = None) -> str:
 
 
 class Column(NamedTuple):
-    """A heading and how its cells are laid out. `whole`: never cut, not even in a narrow terminal."""
+    """A heading and how its cells are laid out.
+
+    `whole`: never cut, not even in a narrow terminal. `spare`: left out where there is no room, the highest first.
+    """
 
     heading: str
     right: bool = False
     whole: bool = False
+    spare: int = 0
 
 
 def console(*, err: bool = False) -> Console:
@@ -110,25 +118,49 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], *, empty:
         return
     from rich.table import Table
 
+    screen = console()
+    columns, rows = _fitting(columns, rows, screen.width)
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, column in enumerate(columns):
-        longest = max(len(str(row[index])) for row in rows)
+        longest = _width(column, index, rows)
         drawn.add_column(
             column.heading,
             justify="right" if column.right else "left",
-            no_wrap=column.whole or column.right,
-            overflow="fold",
-            min_width=max(longest, len(column.heading)) if column.whole else None,
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=longest if column.whole else min(longest, max(len(column.heading), SHORT)),
         )
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
-    screen = console()
     if screen.is_terminal:
         screen.print(drawn)
         return
     with screen.capture() as drawing:
         screen.print(drawn)
     print("\n".join(line.rstrip() for line in drawing.get().splitlines()))
+
+
+def _fitting(
+    columns: Sequence[Column], rows: Sequence[Sequence[object]], room: int
+) -> tuple[list[Column], list[list[object]]]:
+    """The columns that fit side by side, without the spare ones for which there is no room."""
+    kept = list(range(len(columns)))
+    while sum(_wanted(columns[n], n, rows) + 2 for n in kept) - 2 > room:
+        most = max(kept, key=lambda n: columns[n].spare)
+        if not columns[most].spare:
+            break
+        kept.remove(most)
+    return [columns[n] for n in kept], [[row[n] for n in kept] for row in rows]
+
+
+def _wanted(column: Column, index: int, rows: Sequence[Sequence[object]]) -> int:
+    """What a column needs to be of use: long notes may be cut before other columns go."""
+    width = _width(column, index, rows)
+    return width if column.whole or column.right else min(width, USEFUL)
+
+
+def _width(column: Column, index: int, rows: Sequence[Sequence[object]]) -> int:
+    return max(len(column.heading), *(len(str(row[index])) for row in rows))
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> None:

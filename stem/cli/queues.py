@@ -32,7 +32,7 @@ NUMBERS: Final = (
 COLUMNS: Final = (
     Column("QUEUE", whole=True),
     Column("STATE", whole=True),
-    *(Column(name.upper(), right=True) for name in NUMBERS),
+    *(Column(name.upper(), right=True, spare=n) for n, name in enumerate(NUMBERS)),
 )
 #: How often the bar of a purge is moved, seconds.
 LOOK: Final = 0.2

@@ -18,7 +18,7 @@ COLUMNS: Final = (
     Column("SIGNATURE"),
     Column("QUEUE"),
     Column("OPTIONS"),
-    Column("TAGS"),
+    Column("TAGS", spare=1),
     Column("DESCRIPTION"),
 )
 

@@ -44,8 +44,18 @@ def test_jobs_are_listed_with_their_whole_ids_and_ages(shop: Shop) -> None:
     assert lines[0].split() == ["ID", "TASK", "QUEUE", "STATE", "PRI", "ATTEMPT", "ENQUEUED", "NOTE"]
     assert {line.split()[0] for line in lines[1:]} == set(ids)
     assert all("ago" in line or "now" in line for line in lines[1:])
-    narrow = shop.stem("jobs", "ls", COLUMNS="60").out
-    assert all(job_id in narrow for job_id in ids)
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120"])
+def test_a_narrow_table_leaves_out_what_matters_least_and_keeps_ids(shop: Shop, columns: str) -> None:
+    ids = {shop.finished("demo.boom"), shop.enqueue("demo.hello", name="x")}
+    for words in (("jobs", "ls"), ("dlq", "ls"), ("queues", "ls"), ("tasks", "ls")):
+        lines = shop.stem(*words, COLUMNS=columns).out.splitlines()
+        assert max(map(len, lines)) <= int(columns)
+        assert lines[0].split()[0] in {"ID", "QUEUE", "TASK"}
+        if words == ("jobs", "ls"):
+            assert {line.split()[0] for line in lines[1:]} == ids
+            assert ("PRI" in lines[0]) == (columns == "120")
 
 
 def test_jobs_as_json_are_one_document_with_instants_in_utc(shop: Shop) -> None:
@@ -190,7 +200,7 @@ def test_tasks_are_listed_with_signatures_and_options(shop: Shop) -> None:
 
 
 def test_health_tells_engine_durability_queues_and_workers(shop: Shop) -> None:
-    shop.enqueue("demo.hello", "name=x", "--delay", "1h")
+    shop.stem("enqueue", "demo.hello", "name=x", "--delay", "1h")
     with shop.working():
         told = shop.stem("health", "--json").json
         assert told["ok"] is True

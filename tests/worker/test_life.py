@@ -110,7 +110,8 @@ class TestLeases:
             assert worker.counts["done"] == 0
 
     async def test_a_worker_that_is_handed_its_own_lost_job_stops_the_attempt_before(self) -> None:
-        clock, runs, ended = FakeClock(), asyncio.Queue[int](), []
+        clock, runs = FakeClock(), asyncio.Queue[int]()
+        ended: list[str] = []
 
         @task("waits", visibility_timeout="10m", max_retries=0)
         async def waits() -> None:
@@ -128,8 +129,9 @@ class TestLeases:
             clock.advance("11m")
             await ping.enqueue(app)  # makes the worker look
             await asyncio.wait_for(runs.get(), 5)
-            while not ended:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(5):
+                while not ended:
+                    await asyncio.sleep(0.01)
             assert ended == ["LeaseLost"]
             assert (await handle.status()).losses == 1
             await handle.cancel()
