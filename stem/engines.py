@@ -36,7 +36,7 @@ def _sqlite(url: str) -> tuple[str, Literal["normal", "full"]]:
     path = unquote(parts.path)[1:] if not parts.netloc else ""
     options = dict(parse_qsl(parts.query))
     durability = options.pop("durability", "normal")
-    if not path or options or durability not in {"normal", "full"}:
+    if not url.startswith("sqlite:///") or not path or options or durability not in {"normal", "full"}:
         raise ConfigError(
             f"a SQLite URL looks like sqlite:///path/to/file.db or sqlite:///file.db?durability=full, found {url!r}"
         )

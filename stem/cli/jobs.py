@@ -77,6 +77,8 @@ def show(asked: Said, job_id: str) -> None:
             *((name, getattr(job, name)) for name in ("id", "task", "queue", "state", "reason", "priority", "attempt")),
             *((name, _moment(getattr(job, name))) for name in moments),
             *((name, getattr(job, name)) for name in ("deliveries", "losses", "worker", "unique_key", "waiting_for")),
+            ("arguments", job.arguments),
+            ("headers", ", ".join(f"{key}: {value}" for key, value in job.headers.items())),
             ("cancel", "asked for" if job.cancel_requested and not job.finished else ""),
             ("progress", _progress(job)),
             ("error", "" if job.error is None else job.error.traceback or f"{job.error.type}: {job.error.message}"),

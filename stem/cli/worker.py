@@ -36,7 +36,7 @@ STEPS: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
 @click.command(cls=Command, short_help="run the tasks of an app until told to stop")
 @click.option("-c", "--concurrency", type=click.IntRange(min=1), default=100, show_default=True, help="Jobs at once.")
 @click.option("-Q", "--queues", default="", metavar="A,B", help="Only these queues; else all that the tasks name.")
-@click.option("--burst", is_flag=True, help="Stop when nothing is left to do.")
+@click.option("--burst", is_flag=True, help="Stop when no job is ready or running.")
 @click.option("--strict", is_flag=True, help="Higher priorities always first, even if lower ones starve.")
 @click.option("--name", default="", help="The worker's name; else made from host and pid.")
 @click.option("--wait", type=Span(), default="30s", show_default=True, help="How long to wait for the store at start.")
@@ -68,6 +68,7 @@ def command(
     """
     refuse_where_workers_cannot_run(sys.platform)
     from stem.observe.logs import configure
+    from stem.worker.process import tune
 
     configure("json" if log_format == "json" else "text", log_level)
     app = app_with_tasks(asked, memory=burst)
@@ -79,6 +80,7 @@ def command(
         "burst": burst,
         "owns_process": True,
     }
+    tune()
     banner = log_format == "text" and dev != "again"
     code, stuck = asyncio.run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev is not None))
     return _leave(code) if stuck else code

@@ -8,6 +8,7 @@ import msgspec
 
 from stem.contracts.jobs import JobRow
 from stem.core.duration import instant
+from stem.core.envelope import Envelope, UndecodableError, decode
 from stem.core.job import Job
 from stem.core.limit import shown
 from stem.core.outcome import ErrorRecord
@@ -22,6 +23,7 @@ def job(row: JobRow) -> Job:
     error = record.error if record is not None else None
     if error is None and row.error:
         error = _error.decode(row.error)
+    envelope = _envelope(row)
     running = row.state == "running"
     return Job(
         id=row.id,
@@ -45,7 +47,17 @@ def job(row: JobRow) -> Job:
         unique_key=row.unique_key,
         waiting_for=shown(row.parked_key),
         cancel_requested=row.cancel_requested,
+        arguments=bytes(envelope.args).decode() if envelope else "",
+        headers=envelope.headers if envelope else {},
     )
+
+
+def _envelope(row: JobRow) -> Envelope | None:
+    """What the job was sent with, where it is still kept and can be read."""
+    try:
+        return decode(row.envelope) if row.envelope else None
+    except UndecodableError:
+        return None
 
 
 def _at(ms: int | None) -> datetime | None:

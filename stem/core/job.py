@@ -12,7 +12,10 @@ from stem.core.states import FINAL, JobState
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One job at one moment. Instants are aware UTC; what is not known yet, or no longer, is None or empty."""
+    """One job at one moment. Instants are aware UTC; what is not known yet, or no longer, is None or empty.
+
+    `arguments` is JSON text; it and `headers` are there for a single job that has not ended well (not in lists).
+    """
 
     id: str
     task: str
@@ -34,6 +37,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None = None
     unique_key: str = ""
     waiting_for: str = ""
+    arguments: str = ""
+    headers: dict[str, str] = {}
     cancel_requested: bool = False
 
     @property

@@ -103,7 +103,7 @@ class Worker:
         self._held: dict[str, Running] = {}
         self._background: list[asyncio.Task[None]] = []
         self._renewer: Renewer | None = None
-        self._stop_asked: asyncio.Event | None = None
+        self._stop_asked = asyncio.Event()
         self._mode: StopMode = "warm"
         self.counts: dict[str, int] = {"started": 0, "done": 0, "stale": 0}
         self._started_at = 0
@@ -122,7 +122,6 @@ class Worker:
         """Begin to work. Installs no signal handlers: the process belongs to its host."""
         await self._open()
         self._started_at = self._clock.now_ms()
-        self._stop_asked = asyncio.Event()
         self._renewer = Renewer(self._engine.renewals, self._held.values, owns_process=self._config.owns_process)
         self._renewer.start()
         self._background = [
@@ -138,7 +137,6 @@ class Worker:
     async def run(self) -> None:
         """Work until somebody asks for the end (`ask_to_stop`), or with `burst` until no job is ready or running."""
         await self.start()
-        assert self._stop_asked is not None
         try:
             await self._stop_asked.wait()
         finally:
@@ -147,8 +145,7 @@ class Worker:
     def ask_to_stop(self, mode: StopMode) -> None:
         """Begin to end, or end faster; for signal handlers."""
         self._mode = mode
-        if self._stop_asked is not None:
-            self._stop_asked.set()
+        self._stop_asked.set()
         if mode != "warm":
             for running in list(self._held.values()):
                 running.hand_back()
@@ -306,7 +303,7 @@ class Worker:
 
     def _nothing_to_do(self) -> None:
         """A claim came back empty; in a burst that is the end once nothing runs."""
-        if self._config.burst and not self._held and self._stop_asked is not None:
+        if self._config.burst and not self._held:
             self._stop_asked.set()
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
