@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from stem import JobHandle, Middleware, Stem, TaskContext, task
-from stem import AnyCall
+from stem import AnyCall, JobHandle, Middleware, Stem, TaskContext, task
 
 
 class Timing(Middleware):

@@ -61,6 +61,7 @@ class MemoryDeadLetters:
         space.results.pop(job_id, None)
         job.attempts = job.losses = job.died_at = 0
         job.reason, job.record, job.error, job.expires_at, job.cancel_reason = "", b"", b"", None, None
+        job.overrides = job.progress = b""
         job.replays += 1
         job.ready_at = now + delay_ms
         put(space, job, now)

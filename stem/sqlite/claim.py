@@ -12,6 +12,7 @@ from stem.sqlite.bells import Bells
 from stem.sqlite.desk import Answer
 from stem.sqlite.limits import LOOK, next_look, over_limit, park, pass_room_on, stop_counting, unpark_due
 from stem.sqlite.line import free_unique, next_timer
+from stem.sqlite.rows import as_json
 from stem.sqlite.step import Step, View
 
 #: Timers handled by one claim; the rest waits for the next, which follows at once.
@@ -61,9 +62,9 @@ _HEAD_OF_LEVEL: Final = f"""
 SELECT {_COLUMNS} FROM job INDEXED BY job_ready CROSS JOIN envelope ON envelope.seq = job.seq
 WHERE job.qid = ? AND job.state = 0 AND job.priority = ? ORDER BY job.seq LIMIT 1"""  # noqa: S608
 _HAND_OUT: Final = """
-UPDATE job SET state = 3, fence = fence + 1, lease_until = ?, worker = ?, started_at = ?, counted = ?,
+UPDATE job SET state = 3, fence = fence + 1, lease_until = ?1 + lease_ms, worker = ?2, started_at = ?1, counted = ?3,
     changes = changes + 1
-WHERE seq = ?"""
+WHERE seq IN (SELECT value FROM json_each(?4))"""
 _DUE: Final = "SELECT seq FROM job WHERE qid = ? AND state = 1 AND ready_at <= ? ORDER BY ready_at, seq LIMIT ?"
 _LOST: Final = """
 SELECT seq, id, limit_key, counted FROM job WHERE qid = ? AND state = 3 AND lease_until <= ?
@@ -152,7 +153,8 @@ def _promote(step: Step, qid: int) -> None:
     """Back in line: what was put aside until now, and what was lost."""
     due = step.execute(_DUE, (qid, step.now, PROMOTE)).fetchall()
     if due:
-        step.executemany("UPDATE job SET state = 0 WHERE seq = ?", due)
+        numbers = as_json([seq for (seq,) in due])
+        step.execute("UPDATE job SET state = 0 WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
         step.count(qid, "delayed", -len(due))
         step.count(qid, "queued", len(due))
     for seq, job_id, limit_key, counted in step.execute(_LOST, (qid, step.now, PROMOTE)).fetchall():
@@ -195,7 +197,8 @@ class _Taking:
         return [bool(self._step.execute(query, (self._qid, level)).fetchone()[0]) for level in range(LEVELS)]
 
     def _hand_out_or_park(self, jobs: list[_Next]) -> None:
-        step, now, rows = self._step, self._step.now, []
+        step, now = self._step, self._step.now
+        handed: dict[bool, list[int]] = {False: [], True: []}
         for job in jobs:
             why = ended(losses=job.losses, max_losses=job.max_losses, expires_at_ms=job.expires_at, now_ms=now)
             looked_at = not why and job.cancel_reason is None and bool(job.limit_key or job.rate_key)
@@ -207,14 +210,16 @@ class _Taking:
             counted = looked_at and bool(job.limit_key)
             if not looked_at:
                 pass_room_on(step, job.limit_key)
-            rows.append((now + job.lease_ms, self._ask.worker, now, counted, job.seq))
+            handed[counted].append(job.seq)
             if job.unique_until == "start":
                 free_unique(step, job.id, job.unique_key, job.unique_for_ms)
             step.changed(job.id)
             self._taken.append(self._delivery(job, why))
-        step.executemany(_HAND_OUT, rows)
-        step.count(self._qid, "queued", -len(rows))
-        step.count(self._qid, "running", len(rows))
+        for counted, numbers in handed.items():
+            if numbers:
+                step.execute(_HAND_OUT, (now, self._ask.worker, counted, as_json(numbers)))
+                step.count(self._qid, "queued", -len(numbers))
+                step.count(self._qid, "running", len(numbers))
 
     def _delivery(self, job: _Next, why: Ended | None) -> Delivery:
         return Delivery(

@@ -16,8 +16,8 @@ from stem.sqlite.step import Step
 from stem.values import Receipt
 
 _KEEP: Final = """
-INSERT INTO result (seq, ns, id, task, qid, state, fence, finished_at, expires_at, record)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO result (seq, ns, id, task, qid, state, fence, finished_at, expires_at, record)"""
+_INSTEAD: Final = """
 ON CONFLICT (ns, id) DO UPDATE SET (seq, task, qid, state, fence, finished_at, expires_at, record) = (excluded.seq,
     excluded.task, excluded.qid, excluded.state, excluded.fence, excluded.finished_at, excluded.expires_at,
     excluded.record)"""
@@ -120,7 +120,7 @@ def _cancel_unknown(step: Step, job_id: str, settlement: Settlement) -> Cancelli
         until = step.now + action.keep_ms
         state = NUMBER["cancelled"]
         row = (step.next_seq(), step.ns, job_id, "", 0, state, NO_FENCE, step.now, until, action.record)
-        step.execute(_KEEP, row)
+        step.insert(_KEEP, [row], _INSTEAD)
         step.ended(job_id)
     return Cancelling("cancelled")
 
@@ -203,7 +203,7 @@ def _keep(step: Step, over: Sequence[tuple[Job, Finish | Bury]]) -> None:
         kept = (step.next_seq(), step.ns, job.id, job.task, job.qid, state, job.fence, step.now, until, action.record)
         rows.append(kept)
         step.ended(job.id, job.reply_to)
-    step.executemany(_KEEP, rows)
+    step.insert(_KEEP, rows, _INSTEAD)
 
 
 def _effect(step: Step, effect: Effect) -> None:

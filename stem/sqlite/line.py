@@ -25,8 +25,7 @@ SELECT result.id FROM json_each(?2) AS asked CROSS JOIN result ON result.ns = ?1
     AND result.expires_at > ?3"""
 _INSERT: Final = """
 INSERT INTO job (seq, ns, id, qid, task, state, priority, enqueued_at, ready_at, expires_at, lease_ms, max_losses,
-    unique_key, unique_until, unique_for_ms, rate_key, limit_key, result_ttl_ms, reply_to)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    unique_key, unique_until, unique_for_ms, rate_key, limit_key, result_ttl_ms, reply_to)"""
 _NEXT_TIMER: Final = """
 SELECT min(at) FROM (
     SELECT min(ready_at) AS at FROM job WHERE qid = ?1 AND state = 1
@@ -90,8 +89,8 @@ def _new(step: Step, sub: Submission) -> _Row:
 
 
 def _write_new(step: Step, rows: Sequence[_Row]) -> None:
-    step.executemany(_INSERT, [job for job, _ in rows])
-    step.executemany("INSERT INTO envelope (seq, data) VALUES (?, ?)", [envelope for _, envelope in rows])
+    step.insert(_INSERT, [job for job, _ in rows])
+    step.insert("INSERT INTO envelope (seq, data)", [envelope for _, envelope in rows])
 
 
 def put_aside_or_ready(step: Step, qid: int, ready_at: int) -> int:
@@ -141,9 +140,10 @@ def take_out(step: Step, job: Job) -> None:
 
 def delete(step: Step, jobs: Sequence[Job]) -> None:
     """Forget jobs and their envelopes."""
-    rows = [(job.seq,) for job in jobs]
-    step.executemany("DELETE FROM job WHERE seq = ?", rows)
-    step.executemany("DELETE FROM envelope WHERE seq = ?", rows)
+    if jobs:
+        numbers = (as_json([job.seq for job in jobs]),)
+        step.execute("DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?))", numbers)
+        step.execute("DELETE FROM envelope WHERE seq IN (SELECT value FROM json_each(?))", numbers)
 
 
 def _still_holds(step: Step, holder: str, until: int | None) -> bool:

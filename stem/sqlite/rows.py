@@ -64,8 +64,8 @@ def find_all(view: View, ids: Sequence[str]) -> dict[str, Job]:
     return {row[1]: Job._make(row) for row in rows}
 
 
-def as_json(ids: Sequence[str]) -> str:
-    """Ids as one value, for `json_each`."""
+def as_json(ids: Sequence[str | int]) -> str:
+    """Ids or numbers as one value, for `json_each`."""
     return msgspec.json.encode(ids).decode()
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple
+
+import msgspec
 
 #: Columns of `queue` that are counted up and down. `tick` counts claims, the others as in QueueStats.
 NUMBERS: Final = (
@@ -22,6 +26,15 @@ NUMBERS: Final = (
     "lost",
 )
 _COUNT: Final = f"UPDATE queue SET {', '.join(f'{name} = {name} + ?' for name in NUMBERS)} WHERE qid = ?"  # noqa: S608
+
+#: Rows written by one statement; few sizes, so that prepared statements are found again.
+CHUNKS: Final = (100, 10, 1)
+
+
+@lru_cache(maxsize=64)
+def _insert(head: str, width: int, size: int, tail: str) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"{head} VALUES {', '.join([row] * size)} {tail}"
 
 
 class Bell(NamedTuple):
@@ -143,6 +156,19 @@ class Step(View):
         if reply_to:
             self.bells.append(Bell(reply_to, f"end {job_id}"))
 
+    def insert(self, head: str, rows: Sequence[tuple[object, ...]], tail: str = "") -> None:
+        """`head` VALUES rows `tail`, in few statements.
+
+        SQLite lets go of the interpreter at every step, and while another thread is busy getting it back costs more
+        than the row: so many rows are one step.
+        """
+        start = 0
+        for size in CHUNKS:
+            while len(rows) - start >= size:
+                statement = _insert(head, len(rows[0]), size, tail)
+                self.execute(statement, list(chain.from_iterable(rows[start : start + size])))
+                start += size
+
     def watch(self, topic: str, address: str) -> None:
         """Have the process at `address` rung, once, when the topic changes."""
         self.execute("INSERT OR IGNORE INTO watcher VALUES (?, ?, ?)", (self.ns, topic, address))
@@ -167,9 +193,10 @@ class Step(View):
     def _call_watchers(self) -> None:
         if self.execute("SELECT 1 FROM watcher WHERE ns = ? LIMIT 1", (self.ns,)).fetchone() is None:
             return
-        for topic in self._topics:
-            query = "DELETE FROM watcher WHERE ns = ? AND topic = ? RETURNING address"
-            self.bells += [Bell(address, topic) for (address,) in self.execute(query, (self.ns, topic)).fetchall()]
+        query = """
+        DELETE FROM watcher WHERE ns = ? AND topic IN (SELECT value FROM json_each(?)) RETURNING address, topic"""
+        topics = msgspec.json.encode([*self._topics]).decode()
+        self.bells += [Bell(address, topic) for address, topic in self.execute(query, (self.ns, topics)).fetchall()]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 
 from stem.contracts.dead_letters import DeadFilter, DeadLetter
 from stem.contracts.engine import Engine
+from stem.core.outcome import RetryAsked
 from stem.core.record import decode_record
 from stem.core.unique import UniqueClaim
 from stem.errors import EngineUnavailableError
@@ -23,6 +24,7 @@ from stem.testing.contracts import (
     dead,
     done,
     not_run,
+    outcome,
     publish,
     record_of,
     run,
@@ -162,6 +164,21 @@ class DeadLettersContract(Contract):
         delivery = await take_one(engine)
         assert (delivery.attempt, delivery.losses, delivery.fence, delivery.ended) == (1, 0, 4, None)
         assert (delivery.envelope, delivery.priority) == (b"bytes", 3)
+
+    async def test_a_replay_forgets_what_the_attempts_before_asked_for(self, engine: Engine) -> None:
+        """Checklist: 65."""
+        await publish(engine, submission("a"))
+        asked = outcome(await take_one(engine), RetryAsked(ERROR, 0, max_retries=7))
+        await settle_one(engine, asked)
+        delivery = await take_one(engine)
+        assert delivery.overrides
+        await engine.broker.progress(delivery.receipt, b"half")
+        await settle_one(engine, bury(delivery))
+        await engine.dead_letters.replay(["a"])
+        assert (await take_one(engine)).overrides == b""
+        row = await engine.jobs.get("a")
+        assert row is not None
+        assert row.progress == b""
 
     async def test_a_replay_forgets_the_old_result(self, engine: Engine) -> None:
         """Checklist: 65."""
