@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from stem import AnyCall, JobHandle, Middleware, Stem, TaskContext, task
+from stem import AnyCall, ExecuteNext, JobHandle, Middleware, SendNext, Stem, TaskContext, task
 
 
 class Timing(Middleware):
