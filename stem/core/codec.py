@@ -92,13 +92,24 @@ class ResultCodec:
         try:
             if self._floats:
                 _refuse_nonfinite(value)
-            data = self._write(value, by_alias=True, round_trip=True, warnings="error")
-            # pydantic writes None for any type without a word, so what was written is read once
-            self._read(data)
+            return self._written(value)
         except ValidationError as fault:
             raise EncodeError("; ".join(faults(fault)).replace("arguments: ", "")) from None
         except (PydanticSerializationError, ValueError, RecursionError) as fault:
             raise EncodeError(_one_line(fault)) from None
+
+    def _written(self, value: object) -> bytes:
+        """JSON that was read once: pydantic writes None for any type without a word.
+
+        A strict reader sees almost every wrong type, and is quick. What it refuses may still be right (a validator of
+        the user's own that runs before a date is read), so then pydantic is asked for its warnings, which is slow.
+        """
+        data = self._write(value, by_alias=True, round_trip=True, warnings=False)
+        try:
+            self._read(data, strict=True)
+        except ValidationError:
+            data = self._write(value, by_alias=True, round_trip=True, warnings="error")
+            self._read(data)
         return data
 
     def decode(self, data: bytes) -> Any:

@@ -23,6 +23,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_serializer,
+    field_validator,
 )
 from typing_extensions import TypedDict
 
@@ -492,3 +493,17 @@ def test_the_value_under_which_a_limit_counts_is_its_json_without_quotes(path: s
 def test_a_unique_rule_that_makes_no_sense_is_refused(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=r"^Unique\("):
         wrong()
+
+
+def test_a_result_model_with_a_validator_before_a_span_is_carried() -> None:
+    class Trip(BaseModel):
+        lasts: timedelta
+
+        @field_validator("lasts", mode="before")
+        @classmethod
+        def as_it_comes(cls, value: Any) -> Any:
+            return value
+
+    codec = ResultCodec(Trip)
+    trip = Trip(lasts=timedelta(hours=2))
+    assert codec.decode(codec.encode(trip)) == trip
