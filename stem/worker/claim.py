@@ -77,12 +77,14 @@ class Claimer:
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._naps: set[asyncio.Future[bool]] = set()
+        self._nap: asyncio.Future[bool] | None = None
+        self._asleep = False
+        self._work = asyncio.Event()
 
     def look_again(self) -> None:
         """Claim now, whatever the bell and the timer say."""
-        for nap in self._naps:
-            nap.cancel()
+        if self._nap is not None:
+            self._nap.cancel()
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin: two claims in alternation, so that while one is under way the other's jobs run."""
@@ -111,8 +113,22 @@ class Claimer:
             finally:
                 self._under_way.discard(me)
                 self._slots.give(want - got)
-            if wait_ms and not self._stopping:
-                await self._sleep(wait_ms)
+            if got:
+                self._work.set()
+            elif wait_ms and not self._stopping:
+                await self._rest(wait_ms)
+
+    async def _rest(self, wait_ms: int) -> None:
+        """One of the two sleeps on the bell; the other until the first has found work."""
+        if self._asleep:
+            self._work.clear()
+            await self._work.wait()
+            return
+        self._asleep = True
+        try:
+            await self._sleep(wait_ms)
+        finally:
+            self._asleep = False
 
     async def _claim(self, want: int) -> tuple[int, int]:
         """How many came, and how many ms to sleep before the next claim."""
@@ -144,11 +160,11 @@ class Claimer:
         # a safety look is spread, or a fleet that fell asleep together would look together
         spread = wait_ms if wait_ms < SAFETY_MS else round(wait_ms * (0.8 + 0.2 * random.random()))
         nap = asyncio.ensure_future(self._source.wait(spread))
-        self._naps.add(nap)
+        self._nap = nap
         try:
             await asyncio.wait({nap})
         finally:
-            self._naps.discard(nap)
+            self._nap = None
             nap.cancel()
         fault = None if nap.cancelled() else nap.exception()
         if isinstance(fault, EngineUnavailableError):

@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from stem.worker.process import tune
 from tests.bench import cycles, peer, pickup, startup
 
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     chosen = parser.parse_args()
+    tune()  # as `stem worker` does for its own process
     found = measure(chosen.jobs, chosen.rounds)
     if chosen.json:
         print(json.dumps(found, indent=2))

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from stem import Stem, task
+from stem.worker.process import tune
 
 SAMPLES = 200
 
@@ -54,6 +55,7 @@ def measure(url: str) -> dict[str, float]:
 
 
 async def _worker(url: str) -> None:
+    tune()
     async with Stem(url, tasks=[lateness]) as app:
         await app.worker(concurrency=10).run()
 
