@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 
 from pydantic import BaseModel
@@ -19,13 +20,21 @@ class Work(BaseModel):
 
 @task("storm.work", visibility_timeout="1.5s")
 async def work(ctx: TaskContext, work: Work) -> int:
-    """The number of this delivery, after one line `job fence worker` was appended to the ledger."""
+    """The number of this delivery, after one line `job fence worker` was appended to the ledger.
+
+    Every 50th job takes long at its first two deliveries and is deaf: its worker neither renews its lease nor notices the loss of it, so that
+    only the fence in the store stands between a thawed worker and a second settlement.
+    """
     assert isinstance(ctx, Attempt)
-    fence = ctx._running.delivery.fence
+    running = ctx._running
+    fence = running.delivery.fence
+    deaf = work.number % 50 == 0 and fence <= 2
+    if deaf:
+        running.stop_by = running.renew_at = math.inf
     ledger = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(ledger, f"{ctx.id} {fence} {ctx.worker}\n".encode())
     os.close(ledger)
-    await asyncio.sleep(0.0005)
+    await asyncio.sleep(1.2 if deaf else 0.0005)
     return fence
 
 
