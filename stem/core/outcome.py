@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -13,12 +13,28 @@ from stem.core.lease import Ended
 Refusal: TypeAlias = Literal["unknown_task", "undecodable", "invalid_arguments", "interrupted"]
 
 
+#: Longest message and longest traceback kept of a failed attempt, characters.
+LONGEST_TEXT: Final = 8_000
+
+
 class ErrorRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An error as stored: class name, message and the formatted traceback (empty when there is none)."""
 
     type: str
     message: str
     traceback: str = ""
+
+
+def error_record(kind: str, message: str, traceback: str = "") -> ErrorRecord:
+    """An error as stored, whatever its texts hold: what UTF-8 cannot carry is escaped, the rest cut to LONGEST_TEXT.
+
+    Of a message the beginning is kept, of a traceback the end, where the error is.
+    """
+    return ErrorRecord(_carried(kind), _carried(message[:LONGEST_TEXT]), _carried(traceback[-LONGEST_TEXT:]))
+
+
+def _carried(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Returned(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -16,7 +16,10 @@ ExecuteNext: TypeAlias = Callable[[], Awaitable[object]]
 
 
 class Middleware:
-    """Override what you need; each method must call and await `proceed`, or the job goes no further."""
+    """Override what you need; each method must call and await `proceed`, once, or the job goes no further.
+
+    What `on_consume` raises is a failed attempt, and so is a delivery that it does not pass on.
+    """
 
     async def on_enqueue(self, call: AnyCall, proceed: SendNext) -> JobHandle[Any]:
         """Around sending one call; pass on a changed call to change it: `proceed(call.header("x", "y"))`."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,7 +19,18 @@ from stem.core.codec import EncodeError, faults
 from stem.core.context import Enqueuer, RetryRequested, SnoozeRequested
 from stem.core.envelope import Envelope, UndecodableError, decode, decode_overrides, undecodable
 from stem.core.options import NOTHING_SAID, Options
-from stem.core.outcome import ErrorRecord, NotRun, Outcome, Raised, Refused, RetryAsked, Returned, Snoozed, Stopped
+from stem.core.outcome import (
+    ErrorRecord,
+    NotRun,
+    Outcome,
+    Raised,
+    Refused,
+    RetryAsked,
+    Returned,
+    Snoozed,
+    Stopped,
+    error_record,
+)
 from stem.core.registry import Registry
 from stem.core.retry import DEFAULT_POLICY, error_names
 from stem.core.settle import Arrive, Terms
@@ -34,9 +45,6 @@ from stem.worker.interrupt import ThreadRun
 from stem.worker.running import Interrupted, Running, TimeLimitExceeded
 
 log = logging.getLogger("stem.worker")
-
-#: Longest traceback kept with a failed attempt, characters: the end of it, where the error is.
-TRACEBACK: Final = 8_000
 
 
 class Runner:
@@ -78,11 +86,11 @@ class Runner:
         if delivery.cancel_reason is not None:
             return terms, Stopped(delivery.cancel_reason)
         if held.hard_ms and not task.is_async:
-            return terms, Refused("invalid_arguments", ErrorRecord("ConfigError", no_hard_limit(task)))
+            return terms, Refused("invalid_arguments", error_record("ConfigError", no_hard_limit(task)))
         try:
             args = task.arguments.decode(bytes(envelope.args))
         except ValidationError as fault:
-            return terms, Refused("invalid_arguments", ErrorRecord("ValidationError", "; ".join(faults(fault))))
+            return terms, Refused("invalid_arguments", error_record("ValidationError", "; ".join(faults(fault))))
         ctx = Attempt(
             running,
             envelope,
@@ -98,6 +106,17 @@ class Runner:
             )
         return terms, await self._call(task, ctx, args, running, held)
 
+    def broken(self, delivery: Delivery, fault: Exception, now_ms: int) -> tuple[Terms, Outcome]:
+        """What to make of an attempt when code around its handler failed: it failed, like any other attempt."""
+        try:
+            envelope = decode(delivery.envelope)
+            task = self._registry.handler(envelope.task)
+            held = None if task is None else self._held(task, delivery, envelope)
+            terms = self._terms(delivery, now_ms, envelope, held)
+        except Exception:
+            terms = self._terms(delivery, now_ms)
+        return terms, Raised(_error(fault), error_names(type(fault)))
+
     async def _call(
         self, task: AnyDeclared, ctx: Attempt, args: BaseModel, running: Running, held: AttemptTerms
     ) -> Outcome | None:
@@ -106,7 +125,6 @@ class Runner:
         now = time.monotonic()
         running.soft_at = now + held.soft_ms / 1000 if held.soft_ms else None
         running.hard_at = now + held.hard_ms / 1000 if held.hard_ms else None
-        running.started = True
         try:
             if self._around:
                 value = await execute_chain(self._around, ctx, lambda: self._handler(task, given, running))()
@@ -122,10 +140,11 @@ class Runner:
             running.soft_at = running.hard_at = running.abandon_at = None
 
     async def _handler(self, task: AnyDeclared, given: list[Any], running: Running) -> object:
+        _interrupt_late(running)
+        running.started = True
         if task.is_async:
             drive: Drive[object] = Drive(task.fn(*given))
             running.drive = drive
-            _interrupt_late(running)
             try:
                 return await drive
             finally:
@@ -192,7 +211,7 @@ def no_hard_limit(task: AnyDeclared) -> str:
 
 
 def _interrupt_late(running: Running) -> None:
-    """A stop that was asked for before there was a drive to throw it into."""
+    """A stop that was asked for before there was anything to throw it into."""
     if running.lost:
         raise LeaseLost(running.delivery.id)
     if running.cancel_reason is not None or running.handed_back:
@@ -204,7 +223,7 @@ def _outcome(task: AnyDeclared, fault: BaseException, running: Running) -> Outco
         return None
     match fault:
         case RetryRequested():
-            return RetryAsked(ErrorRecord("RetryRequested", fault.reason), fault.delay_ms, fault.max_retries)
+            return RetryAsked(error_record("RetryRequested", fault.reason), fault.delay_ms, fault.max_retries)
         case SnoozeRequested():
             return Snoozed(fault.delay_ms)
         case JobCancelled() if running.cancel_reason is not None:
@@ -212,12 +231,12 @@ def _outcome(task: AnyDeclared, fault: BaseException, running: Running) -> Outco
         case asyncio.CancelledError() | Interrupted():
             return _stopped(task, fault, running)
         case TimeLimitExceeded():
-            return Raised(ErrorRecord("TimeLimitExceeded", str(fault)), error_names(TimeLimitExceeded))
+            return Raised(error_record("TimeLimitExceeded", str(fault)), error_names(TimeLimitExceeded))
         case EncodeError():
             text = (
                 f"task {task.name!r} returned what cannot be stored as {task.signature.partition(' -> ')[2]}: {fault}"
             )
-            return Raised(ErrorRecord("EncodeError", text), error_names(EncodeError))
+            return Raised(error_record("EncodeError", text), error_names(EncodeError))
         case _:
             return Raised(_error(fault), error_names(type(fault)))
 
@@ -227,8 +246,8 @@ def _stopped(task: AnyDeclared, fault: BaseException, running: Running) -> Outco
         return Stopped(running.cancel_reason)
     if not running.handed_back:
         return Raised(_error(fault), error_names(type(fault)))
-    if task.options.at_most_once:
-        return Refused("interrupted", ErrorRecord("Interrupted", "the worker stopped while this at_most_once job ran"))
+    if task.options.at_most_once and running.started:
+        return Refused("interrupted", error_record("Interrupted", "the worker stopped while this at_most_once job ran"))
     return None
 
 
@@ -244,6 +263,6 @@ def _error(fault: BaseException) -> ErrorRecord:
     lines = "".join(traceback.format_exception(type(fault), fault, _below_stem(fault.__traceback__)))
     try:
         text = str(fault)
-    except Exception as broken:
+    except BaseException as broken:  # a sys.exit() in there must not end the worker
         text = f"<its __str__ raised {type(broken).__name__}>"
-    return ErrorRecord(type(fault).__name__, text[:TRACEBACK], lines[-TRACEBACK:])
+    return error_record(type(fault).__name__, text, lines)

@@ -40,6 +40,7 @@ class Running(msgspec.Struct, eq=False):
     abandon_at: float | None = None
     ended: bool = False
     started: bool = False
+    passed_on: bool = False
     lost: bool = False
     handed_back: bool = False
     cancel_reason: str | None = None

@@ -23,8 +23,9 @@ from stem.core.context import Enqueuer
 from stem.core.lease import renew_every_ms, stop_by
 from stem.core.limit import LimitRow
 from stem.core.options import DEFAULT_QUEUE, Options
+from stem.core.outcome import Outcome
 from stem.core.registry import Registry
-from stem.core.settle import Settlement, settle
+from stem.core.settle import Settlement, Terms, settle
 from stem.core.task import AnyDeclared
 from stem.errors import ConfigError, EngineUnavailableError
 from stem.observe.middleware import Middleware, consume_chain, overriding
@@ -198,12 +199,15 @@ class Worker:
         try:
             if self._wrapped:
                 await consume_chain(self._middleware, lambda _: self._consume(running))(running.delivery)
+                if not running.passed_on:
+                    raise ConfigError("a middleware's on_consume ended without `await proceed(delivery)`")
             else:
                 await self._consume(running)
-        except BaseException as fault:
-            if not isinstance(fault, Exception | asyncio.CancelledError):
-                raise
+        except asyncio.CancelledError:
+            running.handed_back = True
+        except Exception as fault:
             log.exception("job %s: the attempt broke outside its handler", running.delivery.id)
+            self._settle_broken(running, fault)
         finally:
             running.ended = True
             self._slots.give()
@@ -211,14 +215,26 @@ class Worker:
                 await self._dropped(running)
 
     async def _consume(self, running: Running) -> None:
+        if running.passed_on:
+            raise ConfigError("a middleware's on_consume called `proceed` twice for one delivery")
+        running.passed_on = True
         if time.monotonic() >= running.stop_by:
             running.lost = True
             return
         terms, outcome = await self._runner.run(running, self._clock.now_ms())
         if outcome is None or running.lost:
             return
+        self._settle(running, terms, outcome)
+
+    def _settle(self, running: Running, terms: Terms, outcome: Outcome) -> None:
         running.settlement = settle(terms, outcome, now_ms=self._clock.now_ms(), jitter=random.random())
         self._settler.put(running.settlement)
+
+    def _settle_broken(self, running: Running, fault: Exception) -> None:
+        """Code around the handler failed. Handed back, the job would come again at once, and for ever."""
+        if running.settlement is None and not running.lost and not running.handed_back:
+            terms, outcome = self._runner.broken(running.delivery, fault, self._clock.now_ms())
+            self._settle(running, terms, outcome)
 
     async def _dropped(self, running: Running) -> None:
         """An attempt without a settlement: its lease was lost, or its job is handed back."""

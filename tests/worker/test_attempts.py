@@ -11,10 +11,22 @@ import time
 import pytest
 from pydantic import BaseModel
 
-from stem import JobFailed, ResultNotKept, RetryPolicy, SoftTimeLimit, Stem, TaskContext, TaskDefinition, task
+from stem import (
+    JobFailed,
+    Middleware,
+    ResultNotKept,
+    RetryPolicy,
+    SoftTimeLimit,
+    Stem,
+    TaskContext,
+    TaskDefinition,
+    task,
+)
+from stem.contracts.broker import Delivery
 from stem.core.context import JobHandle
 from stem.core.job import Job
 from stem.core.task import AnyTask
+from stem.observe.middleware import ConsumeNext
 
 pytestmark = pytest.mark.anyio
 
@@ -448,3 +460,77 @@ class TestCancelling:
             assert await handle.cancel()
             assert [seen async for seen in handle.watch()][-1].state == "cancelled"
             await still_works(app)
+
+
+class TestAroundTheHandler:
+    async def test_text_that_utf8_cannot_carry_is_escaped_in_the_record(self) -> None:
+        @task("surrogate", max_retries=0)
+        async def surrogate() -> None:
+            raise ValueError("half of a pair: \ud800")
+
+        async with app_with(surrogate) as app, app.worker() as worker:
+            error = await failure(await surrogate.enqueue(app))
+            assert error.error_message == "half of a pair: \\ud800"
+            assert worker.counts["started"] == 1
+            await still_works(app)
+
+    async def test_an_error_whose_text_ends_the_process_does_not_end_the_worker(self) -> None:
+        class Odd(Exception):
+            def __str__(self) -> str:
+                raise SystemExit(3)
+
+        @task("odd", max_retries=0)
+        async def odd() -> None:
+            raise Odd
+
+        async with app_with(odd) as app, app.worker():
+            assert (await failure(await odd.enqueue(app))).error_message == "<its __str__ raised SystemExit>"
+            await still_works(app)
+
+    async def test_a_middleware_that_raises_fails_the_attempt_and_the_job_is_retried(self) -> None:
+        class Broken(Middleware):
+            async def on_consume(self, delivery: Delivery, proceed: ConsumeNext) -> None:
+                if delivery.task == "double.once" and delivery.attempt == 1:
+                    raise OSError("no tenant")
+                await proceed(delivery)
+
+        @task("double.once", max_retries=1, retry=SOON)
+        async def once(ctx: TaskContext) -> int:
+            return ctx.attempt
+
+        app = Stem.in_memory(tasks=[once], middleware=[Broken()])
+        async with app, app.worker() as worker:
+            assert await (await once.enqueue(app)).result("5s") == 2
+            assert worker.counts["started"] == 2
+
+    async def test_a_middleware_that_passes_nothing_on_buries_the_job(self) -> None:
+        class Hole(Middleware):
+            async def on_consume(self, delivery: Delivery, proceed: ConsumeNext) -> None:
+                pass
+
+        @task("swallowed", max_retries=1, retry=SOON)
+        async def swallowed() -> None: ...
+
+        app = Stem.in_memory(tasks=[swallowed], middleware=[Hole()])
+        async with app, app.worker() as worker:
+            error = await failure(await swallowed.enqueue(app))
+            assert "without `await proceed(delivery)`" in error.error_message
+            assert worker.counts["started"] == 2
+
+    async def test_a_middleware_that_proceeds_twice_runs_the_handler_once(self) -> None:
+        class Twice(Middleware):
+            async def on_consume(self, delivery: Delivery, proceed: ConsumeNext) -> None:
+                await proceed(delivery)
+                await proceed(delivery)
+
+        ran: list[int] = []
+
+        @task("counted")
+        async def counted() -> int:
+            ran.append(1)
+            return len(ran)
+
+        app = Stem.in_memory(tasks=[counted], middleware=[Twice()])
+        async with app, app.worker():
+            assert await (await counted.enqueue(app)).result("5s") == 1
+        assert ran == [1]
