@@ -87,7 +87,7 @@ class Cancelling(msgspec.Struct, frozen=True):
     """Answer to a cancel.
 
     `cancelled`: it will never run (a job of an unknown id is remembered, so that a later enqueue is refused).
-    `requested`: it is running; its worker is told at the next renewal. `finished`: it had ended, as `state`.
+    `requested`: it is running; its worker is told at the next renewal (the first reason stays). `finished`: it had ended, as `state`.
     """
 
     status: Literal["cancelled", "requested", "finished"]

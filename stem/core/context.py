@@ -119,7 +119,7 @@ class TaskContext(Protocol):
         ...
 
     def extend_lease(self, by: Duration | None = None) -> Coroutine[Any, Any, None]:
-        """Hold the job for `by` from now (its visibility timeout when omitted); LeaseLost when it is gone."""
+        """Hold the job for `by` from now, at least for its visibility timeout; LeaseLost when it is gone."""
         ...
 
     def progress(self, percent: float, message: str = "", data: object = None) -> Coroutine[Any, Any, None]:

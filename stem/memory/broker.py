@@ -467,8 +467,9 @@ def _cancel(space: Space, job_id: str, reason: str, settlement: Settlement, now:
     if job is None:
         return _cancel_unknown(space, job_id, settlement, now)
     if job.state == "running":
-        job.cancel_reason = reason
-        space.changed(job)
+        if job.cancel_reason is None:
+            job.cancel_reason = reason
+            space.changed(job)
         return Cancelling("requested")
     if job.state in {"failed", "cancelled"}:
         return Cancelling("finished", job.state)

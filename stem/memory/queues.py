@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from stem.contracts.queues import QueueStats
 from stem.core.states import WAITING
 from stem.memory.broker import free_unique, take_out
@@ -15,6 +17,7 @@ class MemoryQueues:
         self._space = space
 
     async def stats(self, queue: str) -> QueueStats:
+        await asyncio.sleep(0)  # as in MemoryJobs.get
         with self._space.lock:
             return _stats(self._space.lines.get(queue) or Line(queue))
 

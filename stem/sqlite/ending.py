@@ -100,8 +100,9 @@ def cancel(step: Step, job_id: str, reason: str, settlement: Settlement) -> Canc
     if job is None:
         return _cancel_unknown(step, job_id, settlement)
     if job.state == RUNNING:
-        step.execute("UPDATE job SET cancel_reason = ?, changes = changes + 1 WHERE seq = ?", (reason, job.seq))
-        step.changed(job_id)
+        if job.cancel_reason is None:
+            step.execute("UPDATE job SET cancel_reason = ?, changes = changes + 1 WHERE seq = ?", (reason, job.seq))
+            step.changed(job_id)
         return Cancelling("requested")
     if job.died_at:
         return Cancelling("finished", STATES[job.state])

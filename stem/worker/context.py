@@ -86,16 +86,15 @@ class Attempt:
             raise JobCancelled(self.id, reason=self._running.cancel_reason)
 
     async def extend_lease(self, by: Duration | None = None) -> None:
-        delivery = self._running.delivery
-        lease_ms = delivery.lease_ms if by is None else milliseconds(by, what="extend_lease", minimum=1)
-        asked = time.monotonic()
-        answer = (await self._broker.renew([Renewal(delivery.receipt, lease_ms)]))[0]
+        running, asked = self._running, time.monotonic()
+        if by is not None:
+            running.hold_until = max(running.hold_until, asked + milliseconds(by, what="extend_lease") / 1000)
+        lease_ms = running.lease_ms(asked)
+        answer = (await self._broker.renew([Renewal(running.delivery.receipt, lease_ms)]))[0]
         if answer.status == "lost":
-            self._running.lose()
+            running.lose()
             raise LeaseLost(self.id)
-        until = stop_by(asked, lease_ms)
-        self._running.stop_by = until
-        self._running.renew_at = max(self._running.renew_at, asked + lease_ms / 3000)
+        running.stop_by = max(running.stop_by, stop_by(asked, lease_ms))
 
     async def progress(self, percent: float, message: str = "", data: object = None) -> None:
         self.heartbeat()

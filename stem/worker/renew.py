@@ -87,15 +87,15 @@ class Renewer:
 
     def _renew(self, line: RenewalLine, due: list[Running]) -> None:
         asked = time.monotonic()
-        answers = line.renew([Renewal(one.delivery.receipt) for one in due])
-        for one, answer in zip(due, answers, strict=True):
-            lease_ms = one.delivery.lease_ms
+        wanted = [one.lease_ms(asked) for one in due]
+        answers = line.renew([Renewal(one.delivery.receipt, ms) for one, ms in zip(due, wanted, strict=True)])
+        for one, lease_ms, answer in zip(due, wanted, answers, strict=True):
             if answer.status == "lost":
                 one.renew_at = asked + lease_ms / 1000
                 self._tell(one.lose)
                 continue
             one.stop_by = max(one.stop_by, stop_by(asked, lease_ms))
-            one.renew_at = asked + renew_every_ms(lease_ms) / 1000
+            one.renew_at = asked + renew_every_ms(one.delivery.lease_ms) / 1000
             if answer.status == "cancel":
                 self._tell(one.cancel, answer.reason)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Final
 
 import msgspec
@@ -39,12 +40,17 @@ class Running(msgspec.Struct, eq=False):
     hard_at: float | None = None
     abandon_at: float | None = None
     ended: bool = False
+    hold_until: float = 0.0
     started: bool = False
     passed_on: bool = False
     lost: bool = False
     handed_back: bool = False
     cancel_reason: str | None = None
     settlement: Settlement | None = None
+
+    def lease_ms(self, now: float) -> int:
+        """The lease to ask for at `now`: the job's own, or what is left of a longer one that the handler asked for."""
+        return max(self.delivery.lease_ms, math.ceil((self.hold_until - now) * 1000))
 
     def lose(self) -> None:
         """The lease is gone: whatever the attempt still does cannot be stored."""

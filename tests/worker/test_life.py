@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -167,6 +168,33 @@ class TestLeases:
 
         async with Stem.in_memory(tasks=[extends]) as app, app.worker():
             assert await (await extends.enqueue(app)).result("5s") > 3000
+
+    async def test_a_renewal_does_not_shorten_what_the_handler_asked_for(self) -> None:
+        @task("extends.renewed", visibility_timeout="200ms")
+        async def extends(ctx: TaskContext) -> None:
+            await ctx.extend_lease("1h")
+            await asyncio.sleep(0.5)  # several renewals
+            await ctx.progress(100)
+            await asyncio.sleep(60)
+
+        async with Stem.in_memory(tasks=[extends]) as app, app.worker():
+            handle = await extends.enqueue(app)
+            async for job in handle.watch():
+                if job.progress is not None:
+                    assert job.lease_until is not None
+                    assert (job.lease_until - datetime.now(UTC)).total_seconds() > 3000
+                    await handle.cancel()
+
+    async def test_a_short_extension_does_not_cost_the_lease(self) -> None:
+        @task("extends.short", visibility_timeout="2s", max_retries=0)
+        async def extends(ctx: TaskContext) -> int:
+            await ctx.extend_lease("1ms")
+            await asyncio.sleep(0.2)
+            ctx.heartbeat()
+            return ctx.attempt
+
+        async with Stem.in_memory(tasks=[extends]) as app, app.worker():
+            assert await (await extends.enqueue(app)).result("5s") == 1
 
 
 class TestStopping:

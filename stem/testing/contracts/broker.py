@@ -607,6 +607,16 @@ class ClaimContract(Contract):
         assert await settle_one(engine, stopped(a)) == "done"
         assert await cancel(engine, "a") == ("finished", "cancelled")
 
+    async def test_a_second_cancel_changes_nothing_and_the_first_reason_stays(self, engine: Engine) -> None:
+        """Checklist: 91."""
+        await publish(engine, submission("a"))
+        delivery = await take_one(engine)
+        await cancel(engine, "a")
+        version = await engine.results.changed("a", "", 0)
+        assert (await engine.broker.cancel("a", "another", cancelled("a"))).status == "requested"
+        assert await engine.results.changed("a", version, 0) == version
+        assert [one.reason for one in await engine.broker.renew([Renewal(delivery.receipt)])] == ["asked"]
+
     async def test_a_job_that_ends_before_it_hears_of_its_cancel_has_succeeded(self, engine: Engine) -> None:
         """Checklist: 91."""
         await publish(engine, submission("a"))

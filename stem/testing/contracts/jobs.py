@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from stem.contracts.broker import Renewal
 from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter, JobRow
@@ -48,6 +50,14 @@ class JobsContract(Contract):
 
     async def test_an_unknown_id_is_none(self, engine: Engine) -> None:
         assert await engine.jobs.get("unknown") is None
+
+    async def test_who_asks_in_a_loop_keeps_nobody_else_from_running(self, engine: Engine) -> None:
+        await publish(engine, submission("a"))
+        done_meanwhile = asyncio.create_task(asyncio.sleep(0))
+        for _ in range(100):
+            await engine.jobs.get("a")
+            await engine.queues.stats("q")
+        assert done_meanwhile.done()
 
     async def test_states_are_seen_in_their_order(self, engine: Engine) -> None:
         """Checklist: 70."""
