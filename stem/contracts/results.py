@@ -34,5 +34,8 @@ class Results(Protocol):
         ...
 
     async def sweep(self, limit: int = 500) -> int:
-        """Forget up to `limit` results and dead letters whose time is over; how many. Workers call it now and then."""
+        """Forget up to `limit` results and dead letters whose time is over, and as much of whatever else is; how much.
+
+        Workers call it now and then, until the answer is 0.
+        """
         ...

@@ -47,6 +47,7 @@ class MemoryResults:
                 return version
 
     async def sweep(self, limit: int = 500) -> int:
+        await asyncio.sleep(0)  # as in MemoryJobs.get
         space, now = self._space, self._now()
         with space.lock:
             over = [result.id for result in space.results.values() if result.expires_at <= now][:limit]

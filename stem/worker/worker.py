@@ -129,6 +129,7 @@ class Worker:
             asyncio.create_task(self._settler.run(), name="stem-settle"),
             asyncio.create_task(self._scan(), name="stem-limits"),
             asyncio.create_task(self._beat(), name="stem-presence"),
+            asyncio.create_task(self._sweep(), name="stem-sweep"),
             asyncio.create_task(self._listen(), name="stem-commands"),
         ]
         for task in (*self._claimer.start(), *self._background):
@@ -284,17 +285,23 @@ class Worker:
                     running.look(now)
 
     async def _beat(self) -> None:
-        """Heartbeats, and now and then a sweep of what is out of date."""
-        swept = time.monotonic()
+        """Show that this worker lives."""
         while True:
             try:
                 await self._engine.presence.beat(self.name, msgspec.json.encode(self._info()), ttl_ms=BEAT_TTL_MS)
-                if time.monotonic() - swept > SWEEP:
-                    swept = time.monotonic()
-                    await self._engine.results.sweep()
             except EngineUnavailableError as fault:
                 log.debug("no heartbeat: %s", fault)
             await asyncio.sleep(BEAT * (0.9 + 0.1 * random.random()))
+
+    async def _sweep(self) -> None:
+        """Forget what is out of date, at the start and now and then: in small steps, until nothing is."""
+        while True:
+            try:
+                while await self._engine.results.sweep():
+                    pass
+            except EngineUnavailableError as fault:
+                log.debug("no sweep: %s", fault)
+            await asyncio.sleep(SWEEP * (0.8 + 0.4 * random.random()))
 
     async def _listen(self) -> None:
         """Commands: whatever comes, the leases are renewed, which tells what somebody wants of our jobs."""

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import anyio
 import pytest
 from pydantic import BaseModel
 
@@ -15,6 +16,7 @@ from stem import ConfigError, EngineUnavailableError, Middleware, RetryPolicy, S
 from stem.contracts.broker import Delivery
 from stem.contracts.engine import Engine, RenewalLine
 from stem.core.context import JobHandle
+from stem.memory import MemoryEngine
 from stem.observe.middleware import AnyCall, ConsumeNext, ExecuteNext, SendNext
 from stem.testing import FakeClock
 from stem.testing.sabotage import Sabotage
@@ -195,6 +197,26 @@ class TestLeases:
 
         async with Stem.in_memory(tasks=[extends]) as app, app.worker():
             assert await (await extends.enqueue(app)).result("5s") == 1
+
+
+class TestTidying:
+    async def test_a_worker_forgets_at_its_start_all_that_is_over(self) -> None:
+        clock = FakeClock()
+
+        @task("short.lived", result_ttl="1s")
+        async def short_lived() -> None: ...
+
+        async with Stem.in_memory(tasks=[short_lived], clock=clock) as app:
+            await app.enqueue_many(short_lived.build() for _ in range(1_200))
+            await app.worker(burst=True).run()
+            clock.advance("1h")
+            async with app.worker():
+                engine = app.engine
+                assert isinstance(engine, MemoryEngine)
+                results = engine.store.space(engine.namespace).results
+                with anyio.fail_after(5):
+                    while results:
+                        await asyncio.sleep(0)
 
 
 class TestStopping:
