@@ -93,6 +93,24 @@ async def test_enqueue_many_keeps_the_order() -> None:
         assert [await handle.result("10s") for handle in handles] == [f"charged {n}" for n in range(1_234)]
 
 
+async def test_a_batch_with_a_call_that_cannot_be_sent_sends_none_of_its_slice() -> None:
+    async with Stem.in_memory(tasks=[charge]) as app:
+        orders = [Order(id=str(n)) for n in range(100)]
+        orders[70].total = float("nan")
+        with pytest.raises(InvalidArgumentsError, match="total is nan"):
+            await app.enqueue_many(charge.build(order) for order in orders)
+        assert await app.queues.list() == []
+
+
+async def test_of_concurrent_enqueues_only_the_one_that_cannot_be_sent_fails() -> None:
+    async with Stem.in_memory(tasks=[charge]) as app:
+        orders = [Order(id=str(n)) for n in range(100)]
+        orders[70].total = float("nan")
+        answers = await asyncio.gather(*(charge.enqueue(app, order) for order in orders), return_exceptions=True)
+        assert [isinstance(one, InvalidArgumentsError) for one in answers] == [n == 70 for n in range(100)]
+        assert (await app.queues.stats("default")).queued == 99
+
+
 async def test_a_payload_over_the_limit_is_refused() -> None:
     async with Stem.in_memory(tasks=[charge], max_payload=1_000) as app:
         with pytest.raises(PayloadTooLargeError, match=r"over the limit of 1,000; store the data elsewhere"):
