@@ -1,4 +1,5 @@
-"""What every engine must pass, as test classes to inherit from: one module a role.
+"""What every engine must pass, as test classes to inherit from: one module a role; that of the broker is put together
+from `publishing`, `claiming`, `cancelling`, `settling` and `bells`.
 
 A suite is plugged in by one fixture and a class a role:
 
@@ -31,7 +32,19 @@ from stem.core.settle import Effect, Settlement, Terms, settle
 from stem.values import Receipt
 
 _ROLES = ("broker", "queues", "jobs", "dead_letters", "results", "groups", "locks", "limiter", "inbox", "broadcast")
-_MORE = ("presence", "schedules", "schemas", "engine", "machine")
+_MORE = (
+    "presence",
+    "schedules",
+    "schemas",
+    "engine",
+    "machine",
+    "publish",
+    "claim",
+    "cancel",
+    "settle",
+    "bells",
+    "steps",
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{role}" for role in (*_ROLES, *_MORE)))
 
 #: How long something that must happen may take, and how long something that must not happen is watched.
