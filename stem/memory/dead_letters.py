@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stem.contracts.dead_letters import DeadFilter, DeadLetter, Replayed
-from stem.memory.broker import put, take_unique
+from stem.memory.line import put, take_unique
 from stem.memory.space import Space, StoredJob
 
 

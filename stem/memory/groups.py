@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from stem.contracts.groups import GroupState, Member
 from stem.core.envelope import Submission
-from stem.memory.broker import fire_if_complete
+from stem.memory.grouping import fire_if_complete
 from stem.memory.space import Space, StoredGroup
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from stem.contracts.limiter import Grant
 from stem.core import rate
 from stem.core.limit import LimitRow, limit_name
-from stem.memory.broker import bucket_of, unpark
+from stem.memory.limits import bucket_of, unpark
 from stem.memory.space import DefinedLimit, Space
 
 

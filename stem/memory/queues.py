@@ -6,7 +6,7 @@ import asyncio
 
 from stem.contracts.queues import QueueStats
 from stem.core.states import WAITING
-from stem.memory.broker import free_unique, take_out
+from stem.memory.line import free_unique, take_out
 from stem.memory.space import Line, Space
 
 

@@ -9,7 +9,7 @@ import msgspec
 from stem.contracts.schedules import Entry, Fired
 from stem.core.envelope import Submission
 from stem.memory.bells import sleep_on
-from stem.memory.broker import publish
+from stem.memory.line import publish
 from stem.memory.space import Space
 
 _CHANGED = ("schedules",)
