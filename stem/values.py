@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class Receipt(NamedTuple):
-    """The right to settle one delivery: valid while `fence` is still the job's delivery number."""
+    """The right to settle one delivery: valid while `fence` is still the fence of the job's latest delivery."""
 
     job_id: str
     fence: int

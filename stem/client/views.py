@@ -32,7 +32,7 @@ def job(row: JobRow) -> Job:
         state=row.state,
         priority=record.priority if record else row.priority,
         attempt=record.attempts if record else row.attempts + running,
-        deliveries=row.fence,
+        deliveries=row.deliveries,
         losses=row.losses,
         enqueued_at=_at(row.enqueued_at or (record.enqueued_at if record else 0)),
         ready_at=_at(row.ready_at) if row.state == "delayed" else None,

@@ -98,7 +98,7 @@ class Broker(Protocol):
     """Jobs from publish to settlement.
 
     Promises: an acknowledged publish is handed out until it is settled, cancelled or expired. No two workers hold the
-    same (id, fence). Every settlement is stored once, together with its effects, or not at all.
+    same (id, fence), not even when an id is used again for another job. Every settlement is stored once, together with its effects, or not at all.
     """
 
     async def publish(self, batch: Sequence[Submission]) -> list[Published]:
@@ -109,7 +109,7 @@ class Broker(Protocol):
         ...
 
     async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
-        """Hand out up to `limit` jobs of these queues, each under its own lease, with fence +1.
+        """Hand out up to `limit` jobs of these queues, each under its own lease, with a fence this id never had before.
 
         In one step: promote what is due, take back what was lost (losses +1), respect pause, limits and priority, and
         flag what has `ended` instead of ending it. Higher priority first, then first in, first out; a lower level

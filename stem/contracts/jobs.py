@@ -19,6 +19,7 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     attempts: int = 0
     fence: int = 0
+    deliveries: int = 0
     losses: int = 0
     enqueued_at: int = 0
     ready_at: int | None = None

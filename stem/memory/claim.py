@@ -76,7 +76,8 @@ def _take(
 def _hand_out(space: Space, line: Line, job: StoredJob, worker: str, now: int, why: Ended | None) -> Delivery:
     sub = job.sub
     job.state, job.worker, job.started_at = "running", worker, now
-    job.fence += 1
+    job.fence = space.next_seq()
+    job.deliveries += 1
     line.numbers["running"] += 1
     line.hold(job, now + sub.lease_ms)
     if sub.unique is not None and sub.unique.until == "start":

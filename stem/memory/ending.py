@@ -105,7 +105,7 @@ def _bury(space: Space, job: StoredJob, action: Bury, now: int) -> None:
 def _keep(space: Space, job: StoredJob, state: JobState, record: bytes, keep_ms: int, now: int) -> None:
     sub = job.sub
     space.results[sub.id] = StoredResult(
-        sub.id, sub.task, sub.queue, state, job.settled, record, now, now + keep_ms, space.next_seq()
+        sub.id, sub.task, sub.queue, state, job.settled, job.deliveries, record, now, now + keep_ms, job.seq
     )
 
 
@@ -143,7 +143,7 @@ def _cancel_unknown(space: Space, job_id: str, settlement: Settlement, now: int)
     if isinstance(settlement.action, Finish):
         action = settlement.action
         space.results[job_id] = StoredResult(
-            job_id, "", "", "cancelled", -1, action.record, now, now + action.keep_ms, space.next_seq()
+            job_id, "", "", "cancelled", -1, 0, action.record, now, now + action.keep_ms, space.next_seq()
         )
         space.bells.ring(("job", job_id))
     return Cancelling("cancelled")

@@ -62,6 +62,7 @@ def _live(job: StoredJob, *, envelope: bool = False) -> JobRow:
         priority=sub.priority,
         attempts=job.attempts,
         fence=job.fence,
+        deliveries=job.deliveries,
         losses=job.losses,
         enqueued_at=job.enqueued_at,
         ready_at=job.ready_at,
@@ -88,6 +89,7 @@ def _finished(result: StoredResult) -> JobRow:
         queue=result.queue,
         state=result.state,
         fence=max(0, result.fence),
+        deliveries=result.deliveries,
         finished_at=result.finished_at,
         record=result.record,
     )

@@ -21,7 +21,6 @@ def publish(space: Space, sub: Submission, now: int) -> Published:
         enqueued_at=now,
         ready_at=sub.ready_at if sub.ready_at is not None else now + sub.delay_ms,
         expires_at=None if sub.expires_ms is None else now + sub.expires_ms,
-        holds_unique=sub.unique is not None,
     )
     space.jobs[sub.id] = job
     put(space, job, now)
@@ -66,7 +65,6 @@ def free_unique(space: Space, job: StoredJob) -> None:
     unique = job.sub.unique
     if unique is not None and unique.for_ms is None and space.unique.get(unique.key, ("",))[0] == job.sub.id:
         del space.unique[unique.key]
-    job.holds_unique = False
 
 
 def take_out(space: Space, job: StoredJob) -> None:

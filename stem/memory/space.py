@@ -34,6 +34,7 @@ class StoredJob(msgspec.Struct, eq=False):
     state: JobState = "queued"
     attempts: int = 0
     fence: int = 0
+    deliveries: int = 0
     losses: int = 0
     settled: int = -1
     lease_until: int = 0
@@ -51,7 +52,6 @@ class StoredJob(msgspec.Struct, eq=False):
     died_at: int = 0
     dead_until: int = 0
     replays: int = 0
-    holds_unique: bool = False
 
 
 class StoredResult(msgspec.Struct, eq=False, gc=False):
@@ -62,6 +62,7 @@ class StoredResult(msgspec.Struct, eq=False, gc=False):
     queue: str
     state: JobState
     fence: int
+    deliveries: int
     record: bytes
     finished_at: int
     expires_at: int

@@ -34,7 +34,6 @@ class _Next(NamedTuple):
 
     seq: int
     id: str
-    fence: int
     task: str
     priority: int
     attempts: int
@@ -62,8 +61,8 @@ _HEAD_OF_LEVEL: Final = f"""
 SELECT {_COLUMNS} FROM job INDEXED BY job_ready CROSS JOIN envelope ON envelope.seq = job.seq
 WHERE job.qid = ? AND job.state = 0 AND job.priority = ? ORDER BY job.seq LIMIT 1"""  # noqa: S608
 _HAND_OUT: Final = """
-UPDATE job SET state = 3, fence = fence + 1, lease_until = ?1 + lease_ms, worker = ?2, started_at = ?1, counted = ?3,
-    changes = changes + 1
+UPDATE job SET state = 3, fence = ?5, deliveries = deliveries + 1, lease_until = ?1 + lease_ms, worker = ?2,
+    started_at = ?1, counted = ?3, changes = changes + 1
 WHERE seq IN (SELECT value FROM json_each(?4))"""
 _DUE: Final = "SELECT seq FROM job WHERE qid = ? AND state = 1 AND ready_at <= ? ORDER BY ready_at, seq LIMIT ?"
 _LOST: Final = """
@@ -198,6 +197,7 @@ class _Taking:
 
     def _hand_out_or_park(self, jobs: list[_Next]) -> None:
         step, now = self._step, self._step.now
+        fence = step.next_seq()
         handed: dict[bool, list[int]] = {False: [], True: []}
         for job in jobs:
             why = ended(losses=job.losses, max_losses=job.max_losses, expires_at_ms=job.expires_at, now_ms=now)
@@ -214,17 +214,17 @@ class _Taking:
             if job.unique_until == "start":
                 free_unique(step, job.id, job.unique_key, job.unique_for_ms)
             step.changed(job.id)
-            self._taken.append(self._delivery(job, why))
+            self._taken.append(self._delivery(job, fence, why))
         for counted, numbers in handed.items():
             if numbers:
-                step.execute(_HAND_OUT, (now, self._ask.worker, counted, as_json(numbers)))
+                step.execute(_HAND_OUT, (now, self._ask.worker, counted, as_json(numbers), fence))
                 step.count(self._qid, "queued", -len(numbers))
                 step.count(self._qid, "running", len(numbers))
 
-    def _delivery(self, job: _Next, why: Ended | None) -> Delivery:
+    def _delivery(self, job: _Next, fence: int, why: Ended | None) -> Delivery:
         return Delivery(
             id=job.id,
-            fence=job.fence + 1,
+            fence=fence,
             task=job.task,
             queue=self._queue,
             envelope=job.envelope,

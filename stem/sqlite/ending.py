@@ -16,11 +16,11 @@ from stem.sqlite.step import Step
 from stem.values import Receipt
 
 _KEEP: Final = """
-INSERT INTO result (seq, ns, id, task, qid, state, fence, finished_at, expires_at, record)"""
+INSERT INTO result (seq, ns, id, task, qid, state, fence, deliveries, finished_at, expires_at, record)"""
 _INSTEAD: Final = """
-ON CONFLICT (ns, id) DO UPDATE SET (seq, task, qid, state, fence, finished_at, expires_at, record) = (excluded.seq,
-    excluded.task, excluded.qid, excluded.state, excluded.fence, excluded.finished_at, excluded.expires_at,
-    excluded.record)"""
+ON CONFLICT (ns, id) DO UPDATE SET (seq, task, qid, state, fence, deliveries, finished_at, expires_at, record) = (
+    excluded.seq, excluded.task, excluded.qid, excluded.state, excluded.fence, excluded.deliveries,
+    excluded.finished_at, excluded.expires_at, excluded.record)"""
 _AGAIN: Final = """
 UPDATE job SET state = ?, ready_at = ?, attempts = ?, overrides = ?, error = ?, losses = ?, settled = ?,
     lease_until = 0, counted = 0, parked_key = '', changes = changes + 1
@@ -120,7 +120,7 @@ def _cancel_unknown(step: Step, job_id: str, settlement: Settlement) -> Cancelli
     if isinstance(action, Finish):
         until = step.now + action.keep_ms
         state = NUMBER["cancelled"]
-        row = (step.next_seq(), step.ns, job_id, "", 0, state, NO_FENCE, step.now, until, action.record)
+        row = (step.next_seq(), step.ns, job_id, "", 0, state, NO_FENCE, 0, step.now, until, action.record)
         step.insert(_KEEP, [row], _INSTEAD)
         step.ended(job_id)
     return Cancelling("cancelled")
@@ -201,8 +201,8 @@ def _keep(step: Step, over: Sequence[tuple[Job, Finish | Bury]]) -> None:
     rows = []
     for job, action in over:
         until, state = step.now + action.keep_ms, NUMBER[action.state]
-        kept = (step.next_seq(), step.ns, job.id, job.task, job.qid, state, job.fence, step.now, until, action.record)
-        rows.append(kept)
+        whose = (job.seq, step.ns, job.id, job.task, job.qid)
+        rows.append((*whose, state, job.fence, job.deliveries, step.now, until, action.record))
         step.ended(job.id, job.reply_to)
     step.insert(_KEEP, rows, _INSTEAD)
 

@@ -12,10 +12,10 @@ from stem.sqlite.step import View
 from stem.sqlite.store import Store
 
 _LIVE: Final = (
-    "seq, id, task, qid, state, priority, attempts, fence, losses, enqueued_at, ready_at, expires_at, lease_until, "
+    "seq, id, task, qid, state, priority, attempts, fence, deliveries, losses, enqueued_at, ready_at, expires_at, lease_until, "
     "started_at, died_at, worker, unique_key, parked_key, reason, cancel_reason, progress, error, record"
 )
-_OVER: Final = "seq, id, task, qid, state, fence, finished_at, record"
+_OVER: Final = "seq, id, task, qid, state, fence, deliveries, finished_at, record"
 #: Above every sequence number.
 _END: Final = 2**63 - 1
 
@@ -88,6 +88,7 @@ def _live(view: View, row: tuple[Any, ...]) -> JobRow:
         priority=found["priority"],
         attempts=found["attempts"],
         fence=found["fence"],
+        deliveries=found["deliveries"],
         losses=found["losses"],
         enqueued_at=found["enqueued_at"],
         ready_at=found["ready_at"],
@@ -107,13 +108,14 @@ def _live(view: View, row: tuple[Any, ...]) -> JobRow:
 
 
 def _finished(view: View, row: tuple[Any, ...]) -> JobRow:
-    _, job_id, task, qid, state, fence, finished_at, record = row
+    _, job_id, task, qid, state, fence, deliveries, finished_at, record = row
     return JobRow(
         id=job_id,
         task=task,
         queue=view.queue_name(qid),
         state=STATES[state],
         fence=max(0, fence),
+        deliveries=deliveries,
         finished_at=finished_at,
         record=record,
     )

@@ -29,6 +29,7 @@ class Job(NamedTuple):
     state: int
     attempts: int
     fence: int
+    deliveries: int
     losses: int
     settled: int
     lease_ms: int

@@ -7,7 +7,7 @@ CREATE TABLE namespace (
     name TEXT NOT NULL UNIQUE
 );
 
--- sequence: order of arrival of jobs, results and messages; token: of locks. Neither ever goes back.
+-- sequence: order of arrival of jobs and messages, and fences of deliveries; token: of locks. Neither ever goes back.
 CREATE TABLE counter (
     name  TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -44,6 +44,7 @@ CREATE TABLE job (
     priority      INTEGER NOT NULL,
     attempts      INTEGER NOT NULL DEFAULT 0,
     fence         INTEGER NOT NULL DEFAULT 0,
+    deliveries    INTEGER NOT NULL DEFAULT 0,
     losses        INTEGER NOT NULL DEFAULT 0,
     settled       INTEGER NOT NULL DEFAULT -1,
     enqueued_at   INTEGER NOT NULL,
@@ -98,6 +99,7 @@ CREATE TABLE result (
     qid         INTEGER NOT NULL,
     state       INTEGER NOT NULL,
     fence       INTEGER NOT NULL,
+    deliveries  INTEGER NOT NULL,
     finished_at INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
     record      BLOB NOT NULL,

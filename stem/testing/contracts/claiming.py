@@ -169,7 +169,7 @@ class ClaimContract(Contract):
         assert before <= first.enqueued_at <= published
         expected = Delivery(
             id="a",
-            fence=1,
+            fence=first.fence,
             task="t",
             queue="q7",
             envelope=b'{"id":"a"}',
@@ -184,7 +184,7 @@ class ClaimContract(Contract):
         assert not first.redelivered
         row = await engine.jobs.get("a")
         assert row is not None
-        assert (row.worker, row.fence, row.attempts) == ("w1", 1, 0)
+        assert (row.worker, row.fence, row.deliveries, row.attempts) == ("w1", first.fence, 1, 0)
         assert row.lease_until is not None
         assert 0 <= row.lease_until - published - 45_000 <= SOON_MS
 
@@ -196,5 +196,6 @@ class ClaimContract(Contract):
         assert await take(other, worker="w2") == []
         shift(SOON_MS, engine, other)
         second = await take_one(other, worker="w2")
-        assert (second.id, second.fence, second.losses, second.redelivered) == ("a", 2, 1, True)
+        assert (second.id, second.losses, second.redelivered) == ("a", 1, True)
+        assert second.fence != first.fence
         assert (second.envelope, second.enqueued_at) == (first.envelope, first.enqueued_at)

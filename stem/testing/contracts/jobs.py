@@ -82,7 +82,7 @@ class JobsContract(Contract):
         await publish(engine, job)
         row = await _row(engine, "a")
         assert (row.task, row.queue, row.state, row.priority, row.envelope) == ("t", "q", "queued", 4, b"bytes")
-        assert (row.attempts, row.fence, row.losses, row.unique_key, row.worker) == (0, 0, 0, "key", "")
+        assert (row.attempts, row.deliveries, row.losses, row.unique_key, row.worker) == (0, 0, 0, "key", "")
         assert before <= row.enqueued_at <= before + SOON_MS
         assert row.expires_at == row.enqueued_at + 90_000
         assert (row.lease_until, row.started_at, row.finished_at, row.cancel_requested) == (None, None, None, False)
@@ -97,14 +97,14 @@ class JobsContract(Contract):
         """Checklist: 84, 87."""
         await park(engine, "a", limit="narrow")
         row = await _row(engine, "a")
-        assert (row.state, row.parked_key, row.attempts, row.fence) == ("parked", "narrow", 0, 0)
+        assert (row.state, row.parked_key, row.attempts, row.deliveries) == ("parked", "narrow", 0, 0)
 
     async def test_a_running_job_shows_its_worker_and_its_lease(self, engine: Engine) -> None:
         """Checklist: 51."""
         await publish(engine, submission("a", lease_ms=40_000))
         delivery = await take_one(engine, worker="w7")
         first = await _row(engine, "a")
-        assert (first.worker, first.fence, first.attempts) == ("w7", 1, 0)
+        assert (first.worker, first.fence, first.deliveries, first.attempts) == ("w7", delivery.fence, 1, 0)
         assert first.lease_until is not None
         assert first.started_at is not None
         assert first.lease_until == first.started_at + 40_000

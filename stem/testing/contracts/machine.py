@@ -63,7 +63,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.oracle: Engine = MemoryEngine()
         self.engine: Engine = self.run(self.open_engine())
         self.ids: list[str] = []
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[tuple[Delivery, Delivery]] = []
 
     async def open_engine(self) -> Engine:
         """An open engine on a store that nobody has used."""
@@ -139,11 +139,11 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(queues=st.sampled_from((("q",), ("r",), ("q", "r"))), limit=st.integers(1, 4))
     def claim(self, queues: tuple[str, ...], limit: int) -> None:
-        claimed = self.both(
-            lambda e: e.broker.claim(queues, limit, "w", strict=True),
-            lambda answer: [msgspec.structs.replace(one, enqueued_at=0) for one in answer.deliveries],
+        expected, found = (
+            self.run(e.broker.claim(queues, limit, "w", strict=True)).deliveries for e in (self.oracle, self.engine)
         )
-        self.deliveries += claimed.deliveries
+        assert [_shown(one) for one in found] == [_shown(one) for one in expected]
+        self.deliveries += zip(expected, found, strict=True)
 
     @precondition(lambda self: self.deliveries)
     @rule(
@@ -153,25 +153,24 @@ class EngineMachine(RuleBasedStateMachine):
     )
     def settle(self, which: int, back: bool, way: str) -> None:  # noqa: FBT001 - drawn, never passed by hand
         """Any delivery ever made, so that old fences are tried too; `back` prefers the latest."""
-        delivery = self.deliveries[-1 - which % min(3, len(self.deliveries))] if back else self._delivery(which)
-        settlement = _settlement(delivery, way)
-        self.both(lambda e: e.broker.settle([settlement]))
+        place = len(self.deliveries) - 1 - which % min(3, len(self.deliveries)) if back else which
+        self.both(lambda e: e.broker.settle([_settlement(self._delivery(e, place), way)]))
 
     @precondition(lambda self: self.deliveries)
     @rule(which=_any, minutes=st.sampled_from((None, 1, 5)))
     def renew(self, which: int, minutes: int | None) -> None:
-        one = Renewal(self._delivery(which).receipt, None if minutes is None else minutes * _MINUTE)
-        self.both(lambda e: e.broker.renew([one]))
+        lease_ms = None if minutes is None else minutes * _MINUTE
+        self.both(lambda e: e.broker.renew([Renewal(self._delivery(e, which).receipt, lease_ms)]))
 
     @precondition(lambda self: self.deliveries)
     @rule(which=_any)
     def release(self, which: int) -> None:
-        self.both(lambda e: e.broker.release([self._delivery(which).receipt]))
+        self.both(lambda e: e.broker.release([self._delivery(e, which).receipt]))
 
     @precondition(lambda self: self.deliveries)
     @rule(which=_any)
     def progress(self, which: int) -> None:
-        self.both(lambda e: e.broker.progress(self._delivery(which).receipt, b"note"))
+        self.both(lambda e: e.broker.progress(self._delivery(e, which).receipt, b"note"))
 
     @precondition(lambda self: self.ids)
     @rule(which=_any)
@@ -249,11 +248,18 @@ class EngineMachine(RuleBasedStateMachine):
             assert stats.dead == len(letters)
             assert stats.failed >= states["failed"]
 
-    def _delivery(self, which: int) -> Delivery:
-        return self.deliveries[which % len(self.deliveries)]
+    def _delivery(self, engine: Engine, which: int) -> Delivery:
+        """One that this engine has handed out: fences and clocks are each engine's own."""
+        expected, found = self.deliveries[which % len(self.deliveries)]
+        return msgspec.structs.replace(expected if engine is self.oracle else found, enqueued_at=0)
 
     def _id(self, which: int) -> str:
         return f"unknown-{which}" if which % 50 == 0 else self.ids[which % len(self.ids)]
+
+
+def _shown(delivery: Delivery) -> Delivery:
+    """What two engines must agree on about a delivery."""
+    return msgspec.structs.replace(delivery, enqueued_at=0, fence=0)
 
 
 def _settlement(delivery: Delivery, way: str) -> Settlement:
@@ -285,6 +291,6 @@ async def _seen(engine: Engine, job_id: str) -> tuple[object, ...] | None:
         return None
     (record,) = await engine.results.get([job_id])
     state: str = row.state if row.state in FINAL or row.state == "running" else "waiting"
-    running = (row.fence, row.attempts, row.losses, row.worker, row.cancel_requested, row.progress, row.error)
+    running = (row.deliveries, row.attempts, row.losses, row.worker, row.cancel_requested, row.progress, row.error)
     kept: Literal[""] | tuple[object, ...] = "" if row.state in FINAL else running
     return state, row.task, row.queue, record, kept
