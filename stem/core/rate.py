@@ -69,10 +69,12 @@ def full(bucket: Bucket, now_ms: int) -> Level:
 
 
 def refill(bucket: Bucket, level: Level, now_ms: int) -> Level:
-    """The level at `now_ms`; a clock that went back adds nothing; an outage never adds more than the burst."""
+    """The level at `now_ms`; a clock that went back adds nothing, and filling goes on from where it stands now; an
+    outage never adds more than the burst.
+    """
     held = level.parts if level.per_ms == bucket.per_ms else level.parts * bucket.per_ms // level.per_ms
     gained = max(0, now_ms - level.at_ms) * bucket.count
-    return Level(min(bucket.burst * bucket.per_ms, held + gained), max(now_ms, level.at_ms), bucket.per_ms)
+    return Level(min(bucket.burst * bucket.per_ms, held + gained), now_ms, bucket.per_ms)
 
 
 def take(bucket: Bucket, level: Level, now_ms: int, tokens: int = 1) -> tuple[Level, bool]:

@@ -21,36 +21,46 @@ def claim(space: Space, queues: Sequence[str], limit: int, worker: str, now: int
     unpark_due(space, now)
     taken: list[Delivery] = []
     looked = LOOK
-    space.turn += 1
-    for queue in queue_order(queues, space.turn, strict=strict):
+    left: dict[str, int] = {}
+    space.turns[worker] += 1
+    for queue in queue_order(queues, space.turns[worker], strict=strict):
         line = space.lines.get(queue)
         if line is None:
             continue
-        _promote(space, line, now)
+        promoted = _promote(space, line, now)
         if not line.paused:
+            before = len(taken)
             looked = _take(space, line, limit, worker, now, taken, looked, strict=strict)
+            left[queue] = promoted - (len(taken) - before)
     if taken:
         space.doze.found_work(worker)
     elif looked:
         space.doze.lie_down(worker, frozenset(queues))
+    for queue, jobs in left.items():
+        space.doze.ring(queue, max(0, jobs))
     return Claimed(tuple(taken), 0 if not looked else _next_due(space, queues, now))
 
 
-def _promote(space: Space, line: Line, now: int) -> None:
-    for job in line.due(now, PROMOTE):
+def _promote(space: Space, line: Line, now: int) -> int:
+    """Back in line: what was put aside until now, and what was lost; how many."""
+    due, lost = list(line.due(now, PROMOTE)), list(line.lost(now, PROMOTE))
+    for job in due:
         line.push_ready(job)
-    for job in list(line.lost(now, PROMOTE)):
+    for job in lost:
         job.losses += 1
         line.numbers["lost"] += 1
         stop_running(space, job)
         line.push_ready(job)
         space.changed(job)
+    return len(due) + len(lost)
 
 
 def _take(
     space: Space, line: Line, limit: int, worker: str, now: int, taken: list[Delivery], looked: int, *, strict: bool
 ) -> int:
     """Hand out of one line until `limit` deliveries are `taken`; how many more jobs may be looked at."""
+    if len(taken) == limit or not looked:
+        return looked  # a claim that is full before it comes here is none of this queue's
     first = guarded_level(line.tick, strict=strict)
     line.tick += 1
     if first is not None:

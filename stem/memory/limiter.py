@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from stem.contracts.limiter import Grant
 from stem.core import rate
 from stem.core.limit import LimitRow, limit_name
-from stem.memory.limits import bucket_of, unpark
+from stem.memory.limits import LOOK, bucket_of, level_of, unpark
 from stem.memory.space import DefinedLimit, Space
 
 
@@ -33,7 +33,7 @@ class MemoryLimiter:
             bucket = bucket_of(space, key)
             if bucket is None:
                 return Grant(ok=True)
-            level, ok = rate.take(bucket, space.levels.get(key) or rate.full(bucket, now), now, tokens)
+            level, ok = rate.take(bucket, level_of(space, key, bucket, now), now, tokens)
             space.levels[key] = level
             return Grant(ok, 0 if ok else rate.wait_ms(bucket, level, now, tokens))
 
@@ -51,5 +51,5 @@ class MemoryLimiter:
     def _look_again(self, name: str) -> None:
         """Jobs parked under the old limit are looked at under the new one."""
         for key in [key for key in self._space.parked if limit_name(key) == name]:
-            self._space.park_due.pop(key, None)
-            unpark(self._space, key, len(self._space.parked[key]))
+            unpark(self._space, key, LOOK)
+            self._space.park_due[key] = self._now() + 1  # what is left

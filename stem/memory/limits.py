@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import bisect
 from typing import Final
 
 from stem.core import rate
@@ -38,21 +38,33 @@ def bucket_of(space: Space, key: str) -> rate.Bucket | None:
     return defined.row.bucket if defined else None
 
 
+def level_of(space: Space, key: str, bucket: rate.Bucket, now: int) -> rate.Level:
+    """What the bucket of this key holds; full when nobody has used it."""
+    return space.levels.get(key) or rate.full(bucket, now)
+
+
 def _take_token(space: Space, key: str, now: int) -> bool:
     bucket = bucket_of(space, key)
     if bucket is None:
         return True
-    level, ok = rate.take(bucket, space.levels.get(key) or rate.full(bucket, now), now)
+    level, ok = rate.take(bucket, level_of(space, key, bucket, now), now)
     space.levels[key] = level
-    if not ok and key not in space.park_due:
-        space.park_due[key] = now + max(1, rate.wait_ms(bucket, level, now))
+    if not ok:
+        _look_again_in(space, key, rate.wait_ms(bucket, level, now), now)
     return ok
 
 
+def _look_again_in(space: Space, key: str, wait_ms: int, now: int) -> None:
+    """Set the timer of a rate key; an earlier one stays. (A later one was set before the clock went back.)"""
+    due = now + max(1, wait_ms)
+    space.park_due[key] = min(due, space.park_due.get(key, due))
+
+
 def park(space: Space, line: Line, job: StoredJob, key: str) -> None:
+    """Set a queued job aside until the limit of `key` has room; it keeps its place in the order of arrival."""
     job.state, job.parked_key = "parked", key
     line.numbers["parked"] += 1
-    space.parked.setdefault(key, deque()).append(job)
+    bisect.insort(space.parked.setdefault(key, {}).setdefault(line.name, []), job, key=lambda one: one.seq)
     space.changed(job)
 
 
@@ -61,25 +73,35 @@ def unpark_due(space: Space, now: int) -> None:
     for key in [key for key, at in space.park_due.items() if at <= now]:
         del space.park_due[key]
         bucket = bucket_of(space, key)
-        tokens = LOOK if bucket is None else rate.available(bucket, space.levels[key], now)
+        if bucket is None:
+            unpark(space, key, LOOK)
+            if _row_running(space, key) is None and key in space.parked:
+                _look_again_in(space, key, 1, now)
+            continue
+        level = level_of(space, key, bucket, now)
+        tokens = rate.available(bucket, level, now)
         unpark(space, key, max(1, tokens))
-        if bucket is not None and space.parked.get(key):
-            space.park_due[key] = now + max(1, rate.wait_ms(bucket, space.levels[key], now, tokens + 1))
+        if key in space.parked:
+            _look_again_in(space, key, rate.wait_ms(bucket, level, now, tokens + 1), now)
 
 
 def unpark(space: Space, key: str, most: int) -> None:
-    """Put the jobs parked longest back in their lines."""
-    waiting = space.parked.get(key)
-    while waiting and most:
-        job = waiting.popleft()
-        if job.state != "parked" or job.parked_key != key:
-            continue
-        most -= 1
-        line = space.line(job.sub.queue)
-        line.numbers["parked"] -= 1
-        job.parked_key = ""
-        line.push_ready(job)
-        space.doze.ring(job.sub.queue)
+    """Put the first parked jobs back in their lines: up to `most` of each queue.
+
+    Of each, for a queue may be paused, or served by nobody, and its job must not keep those of others waiting. Those
+    that come too late are parked again at their claim.
+    """
+    waiting = space.parked.get(key, {})
+    for queue, jobs in list(waiting.items()):
+        line = space.line(queue)
+        for job in jobs[:most]:
+            line.numbers["parked"] -= 1
+            job.parked_key = ""
+            line.push_ready(job)
+            space.doze.ring(queue)
+        del jobs[:most]
+        if not jobs:
+            del waiting[queue]
     if not waiting:
         space.parked.pop(key, None)
 

@@ -72,7 +72,7 @@ def take_out(space: Space, job: StoredJob) -> None:
     space.line(job.sub.queue).numbers[job.state] -= 1
     was_queued = job.state == "queued"
     if job.state == "parked":
-        space.parked[job.parked_key].remove(job)
+        space.parked[job.parked_key][job.sub.queue].remove(job)
     job.state = "cancelled"
     if was_queued:
         pass_room_on(space, job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -181,7 +181,7 @@ class Space:
         self.bells = Bells()
         self.doze = Doze(lambda worker: self.bells.ring(("work", worker)))
         self.sequence = 0
-        self.turn = 0
+        self.turns: dict[str, int] = defaultdict(int)
         self.lines: dict[str, Line] = {}
         self.jobs: dict[str, StoredJob] = {}
         self.results: dict[str, StoredResult] = {}
@@ -189,7 +189,7 @@ class Space:
         self.limits: dict[str, DefinedLimit] = {}
         self.levels: dict[str, Level] = {}
         self.counts: dict[str, int] = defaultdict(int)
-        self.parked: dict[str, deque[StoredJob]] = {}
+        self.parked: dict[str, dict[str, list[StoredJob]]] = {}
         self.park_due: dict[str, int] = {}
         self.groups: dict[str, StoredGroup] = {}
         self.locks: dict[str, Lock] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -29,14 +30,14 @@ class SqliteBroker:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._turn = 0
+        self._turns: Counter[str] = Counter()
 
     async def publish(self, batch: Sequence[Submission]) -> list[Published]:
         return await self._store.write(lambda step: publish(step, batch))
 
     async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
-        self._turn += 1
-        ask, bells = Ask(tuple(queues), limit, worker, self._turn, strict), self._store.bells
+        self._turns[worker] += 1
+        ask, bells = Ask(tuple(queues), limit, worker, self._turns[worker], strict), self._store.bells
         claimed = self._store.submit(
             lambda step: claim(step, ask, bells), lambda view: nothing_to_claim(view, ask, bells)
         )

@@ -20,7 +20,7 @@ PROMOTE: Final = 500
 
 
 class Ask(NamedTuple):
-    """One claim as asked for; `turn` counts the claims of this engine."""
+    """One claim as asked for; `turn` counts the claims of this worker."""
 
     queues: Sequence[str]
     limit: int
@@ -82,9 +82,12 @@ def claim(step: Step, ask: Ask, bells: Bells) -> Claimed:
         if row is None:
             continue
         qid, paused, tick = row
-        _promote(step, qid)
+        promoted = _promote(step, qid)
         if not paused:
+            before = len(taken)
             looked = _Taking(step, queue, qid, ask, taken).take(tick, looked)
+            if (left := promoted - (len(taken) - before)) > 0:
+                step.ring_workers(queue, left)
     if taken:
         _get_up(step, ask.worker, bells)
     elif looked:
@@ -148,15 +151,16 @@ def _get_up(step: Step, worker: str, bells: Bells) -> None:
         step.execute("DELETE FROM sleeper WHERE ns = ? AND worker = ?", (step.ns, worker))
 
 
-def _promote(step: Step, qid: int) -> None:
-    """Back in line: what was put aside until now, and what was lost."""
+def _promote(step: Step, qid: int) -> int:
+    """Back in line: what was put aside until now, and what was lost; how many."""
     due = step.execute(_DUE, (qid, step.now, PROMOTE)).fetchall()
     if due:
         numbers = as_json([seq for (seq,) in due])
         step.execute("UPDATE job SET state = 0 WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
         step.count(qid, "delayed", -len(due))
         step.count(qid, "queued", len(due))
-    for seq, job_id, limit_key, counted in step.execute(_LOST, (qid, step.now, PROMOTE)).fetchall():
+    lost = step.execute(_LOST, (qid, step.now, PROMOTE)).fetchall()
+    for seq, job_id, limit_key, counted in lost:
         step.execute(_TAKE_BACK, (seq,))
         step.count(qid, "lost")
         step.count(qid, "running", -1)
@@ -164,6 +168,7 @@ def _promote(step: Step, qid: int) -> None:
         if counted:
             stop_counting(step, limit_key)
         step.changed(job_id)
+    return len(due) + len(lost)
 
 
 class _Taking:
@@ -173,8 +178,13 @@ class _Taking:
         self._step, self._queue, self._qid, self._ask, self._taken = step, queue, qid, ask, taken
 
     def take(self, tick: int, looked: int) -> int:
-        """Hand out until the claim has its `limit`; how many more jobs may be looked at."""
+        """Hand out until the claim has its `limit`; how many more jobs may be looked at.
+
+        A claim that is full before it comes here is none of this queue's: its tick would be wasted.
+        """
         step = self._step
+        if len(self._taken) == self._ask.limit or not looked:
+            return looked
         first = guarded_level(tick, strict=self._ask.strict)
         step.count(self._qid, "tick")
         if first is not None:

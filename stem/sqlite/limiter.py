@@ -8,15 +8,14 @@ from typing import Final
 from stem.contracts.limiter import Grant
 from stem.core import rate
 from stem.core.limit import LimitRow, limit_key
-from stem.sqlite.limits import bucket_of, decode_row, encode_row, take_tokens, unpark
+from stem.sqlite.limits import LOOK, bucket_of, decode_row, encode_row, look_again_in, take_tokens, unpark
 from stem.sqlite.step import Step, View
 from stem.sqlite.store import Store
 
 #: Above every text that starts with a name and a joint.
 _LAST: Final = "\U0010ffff"
 _PARKED: Final = """
-SELECT parked_key, count(*) FROM job WHERE ns = ? AND state = 2 AND (parked_key = ? OR parked_key BETWEEN ? AND ?)
-GROUP BY parked_key"""
+SELECT DISTINCT parked_key FROM job WHERE ns = ? AND state = 2 AND (parked_key = ? OR parked_key BETWEEN ? AND ?)"""
 
 
 class SqliteLimiter:
@@ -68,8 +67,9 @@ def _define(step: Step, row: LimitRow, *, force: bool) -> None:
 
 
 def _look_again(step: Step, name: str) -> None:
-    """Jobs parked under the old limit are looked at under the new one."""
+    """Jobs parked under the old limit are looked at under the new one: some at once, the rest when their timer is due."""
     first = limit_key(name, " ")[:-1]
-    for key, parked in step.execute(_PARKED, (step.ns, name, first, first + _LAST)).fetchall():
+    for (key,) in step.execute(_PARKED, (step.ns, name, first, first + _LAST)).fetchall():
         step.execute("DELETE FROM park_timer WHERE ns = ? AND key = ?", (step.ns, key))
-        unpark(step, key, parked)
+        unpark(step, key, LOOK)
+        look_again_in(step, key, 1)

@@ -10,8 +10,22 @@ from stem.core import rate
 from stem.core.limit import LimitRow, admits, limit_name
 from stem.sqlite.step import Step, View
 
-#: Parked jobs let back at once when their rate was lifted.
+#: Parked jobs of one queue let back at once when their limit was changed or lifted.
 LOOK: Final = 1_000
+
+_PARKED: Final = """
+SELECT seq FROM job WHERE ns = ? AND parked_key = ? AND qid = ? AND state = 2 ORDER BY seq LIMIT ?"""
+#: The queues with jobs parked under a key, from one to the next along the index, however many jobs there are.
+_PARKED_IN: Final = """
+WITH RECURSIVE waiting (qid) AS (
+    SELECT min(qid) FROM job WHERE ns = ?1 AND parked_key = ?2 AND state = 2
+    UNION ALL
+    SELECT (SELECT min(qid) FROM job WHERE ns = ?1 AND parked_key = ?2 AND state = 2 AND qid > waiting.qid)
+    FROM waiting WHERE waiting.qid IS NOT NULL
+)
+SELECT qid FROM waiting WHERE qid IS NOT NULL"""
+#: Keys whose timers one claim looks at.
+_KEYS: Final = 100
 
 encode_row: Final = msgspec.json.Encoder().encode
 decode_row: Final = msgspec.json.Decoder(LimitRow).decode
@@ -77,41 +91,44 @@ def pass_room_on(step: Step, limit_key: str) -> None:
 
 
 def park(step: Step, seq: int, job_id: str, qid: int, key: str) -> None:
-    """Set a queued job aside until the limit of `key` has room."""
-    change = "UPDATE job SET state = 2, parked_key = ?, parked_seq = ?, changes = changes + 1 WHERE seq = ?"
-    step.execute(change, (key, step.next_seq(), seq))
+    """Set a queued job aside until the limit of `key` has room; it keeps its place in the order of arrival."""
+    step.execute("UPDATE job SET state = 2, parked_key = ?, changes = changes + 1 WHERE seq = ?", (key, seq))
     step.count(qid, "queued", -1)
     step.count(qid, "parked")
     step.changed(job_id)
 
 
 def unpark(step: Step, key: str, most: int) -> None:
-    """Put the jobs parked longest back in their lines."""
-    query = "SELECT seq, qid FROM job WHERE ns = ? AND parked_key = ? AND state = 2 ORDER BY parked_seq LIMIT ?"
-    back = step.execute(query, (step.ns, key, most)).fetchall()
-    if not back:
-        return
-    step.executemany("UPDATE job SET state = 0, parked_key = '' WHERE seq = ?", [(seq,) for seq, _ in back])
-    for _, qid in back:
-        step.count(qid, "parked", -1)
-        step.count(qid, "queued")
-        step.ring_workers(step.queue_name(qid))
+    """Put the first parked jobs back in their lines: up to `most` of each queue.
+
+    Of each, for a queue may be paused, or served by nobody, and its job must not keep those of others waiting. Those
+    that come too late are parked again at their claim.
+    """
+    for (qid,) in step.execute(_PARKED_IN, (step.ns, key)).fetchall():
+        back = step.execute(_PARKED, (step.ns, key, qid, most)).fetchall()
+        step.executemany("UPDATE job SET state = 0, parked_key = '' WHERE seq = ?", back)
+        step.count(qid, "parked", -len(back))
+        step.count(qid, "queued", len(back))
+        step.ring_workers(step.queue_name(qid), len(back))
 
 
 def unpark_due(step: Step) -> None:
     """Move as many parked jobs back as there are tokens, for each rate key whose timer is due."""
-    due = step.execute("SELECT key FROM park_timer WHERE ns = ? AND due <= ?", (step.ns, step.now)).fetchall()
-    for (key,) in due:
+    query = "SELECT key FROM park_timer WHERE ns = ? AND due <= ? ORDER BY due LIMIT ?"
+    for (key,) in step.execute(query, (step.ns, step.now, _KEYS)).fetchall():
         step.execute("DELETE FROM park_timer WHERE ns = ? AND key = ?", (step.ns, key))
-        bucket = bucket_of(step, key)
+        row = limit_row(step, key)
+        bucket = None if row is None else row.bucket
         if bucket is None:
             unpark(step, key, LOOK)
+            if (row is None or row.running is None) and _is_parked(step, key):
+                look_again_in(step, key, 1)
             continue
         level = level_of(step, key, bucket)
         tokens = rate.available(bucket, level, step.now)
         unpark(step, key, max(1, tokens))
         if _is_parked(step, key):
-            _look_again_in(step, key, rate.wait_ms(bucket, level, step.now, tokens + 1))
+            look_again_in(step, key, rate.wait_ms(bucket, level, step.now, tokens + 1))
 
 
 def next_look(view: View) -> int | None:
@@ -126,13 +143,14 @@ def _take_token(step: Step, key: str) -> bool:
         return True
     level, ok = take_tokens(step, key, bucket)
     if not ok:
-        _look_again_in(step, key, rate.wait_ms(bucket, level, step.now))
+        look_again_in(step, key, rate.wait_ms(bucket, level, step.now))
     return ok
 
 
-def _look_again_in(step: Step, key: str, wait_ms: int) -> None:
-    """Set the timer of a rate key; one that is set stays."""
-    step.execute("INSERT OR IGNORE INTO park_timer VALUES (?, ?, ?)", (step.ns, key, step.now + max(1, wait_ms)))
+def look_again_in(step: Step, key: str, wait_ms: int) -> None:
+    """Set the timer of a rate key; an earlier one stays. (A later one was set before the clock went back.)"""
+    query = "INSERT INTO park_timer VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET due = min(due, excluded.due)"
+    step.execute(query, (step.ns, key, step.now + max(1, wait_ms)))
 
 
 def _is_parked(view: View, key: str) -> bool:

@@ -62,7 +62,6 @@ CREATE TABLE job (
     limit_key     TEXT NOT NULL,
     counted       INTEGER NOT NULL DEFAULT 0,
     parked_key    TEXT NOT NULL DEFAULT '',
-    parked_seq    INTEGER NOT NULL DEFAULT 0,
     result_ttl_ms INTEGER NOT NULL,
     reply_to      TEXT NOT NULL,
     cancel_reason TEXT,
@@ -79,7 +78,7 @@ CREATE TABLE job (
 );
 CREATE INDEX job_ready  ON job (qid, priority DESC, seq)   WHERE state = 0;
 CREATE INDEX job_due    ON job (qid, ready_at)             WHERE state = 1;
-CREATE INDEX job_parked ON job (ns, parked_key, parked_seq) WHERE state = 2;
+CREATE INDEX job_parked ON job (ns, parked_key, qid, seq) WHERE state = 2;
 CREATE INDEX job_lease  ON job (qid, lease_until)          WHERE state = 3;
 CREATE INDEX job_dead   ON job (ns, died_at, id)           WHERE died_at > 0;
 CREATE INDEX job_rotten ON job (ns, dead_until)            WHERE died_at > 0;

@@ -104,6 +104,22 @@ class BellContract(Contract):
                 await settle_one(engine, done(delivery, b"1", Arrive("g", "a", ok=True, value=b"")))
         assert await other.broker.wait("idle", SOON_MS)
 
+    @pytest.mark.parametrize("kind", ["due", "lost"])
+    async def test_what_a_claim_promotes_and_does_not_take_wakes_others(
+        self, engine: Engine, other: Engine, kind: str
+    ) -> None:
+        """Checklist: 35, 38, 50."""
+        jobs = [submission(one, delay_ms=60_000 if kind == "due" else 0) for one in "abc"]
+        await publish(engine, *jobs)
+        if kind == "lost":
+            assert len(await take(engine, limit=3, worker="gone")) == 3
+        for worker in ("idle-1", "idle-2", "idle-3"):
+            assert await take(other, worker=worker) == []
+        shift(60_000, engine, other)
+        assert len(await take(engine, worker="first")) == 1
+        heard = await asyncio.gather(*(other.broker.wait(f"idle-{n}", NEVER_MS) for n in (1, 2, 3)))
+        assert heard.count(True) == 2
+
     async def test_room_under_a_limit_rings(self, engine: Engine, other: Engine) -> None:
         """Checklist: 84."""
         running = await park(engine, "parked")

@@ -73,6 +73,25 @@ class ClaimContract(Contract):
             served |= {one.id for one in await take(engine)}
         assert {f"level-{level}" for level in range(9)} <= served
 
+    async def test_the_lowest_level_of_every_queue_is_served_when_there_are_several(self, engine: Engine) -> None:
+        """Checklist: 21, 31."""
+        await publish(engine, *[submission(f"low-{queue}", queue) for queue in ("a", "b", "c")])
+        served: set[str] = set()
+        for number in range(3 * 80):
+            await publish(engine, *[submission(f"{queue}-{number}", queue, priority=9) for queue in ("a", "b", "c")])
+            served |= {one.id for one in await take(engine, "a", "b", "c")}
+        assert {"low-a", "low-b", "low-c"} <= served
+
+    async def test_each_worker_has_its_own_turns(self, engine: Engine) -> None:
+        """Checklist: 31."""
+        queues = ("a", "b", "c")
+        await publish(engine, *[submission(f"{queue}-{number}", queue) for queue in queues for number in range(20)])
+        served: dict[str, set[str]] = {"w1": set(), "w2": set()}
+        for _ in range(10):
+            for worker, its in (("w1", ("a", "b")), ("w2", ("a", "c"))):
+                served[worker] |= {one.queue for one in await take(engine, *its, worker=worker)}
+        assert served == {"w1": {"a", "b"}, "w2": {"a", "c"}}
+
     async def test_strict_order_never_serves_a_lower_level_first(self, engine: Engine) -> None:
         """Checklist: 21."""
         await publish(engine, submission("low"))

@@ -163,6 +163,21 @@ class RateContract(Contract):
         assert row is not None
         assert row.deliveries == 1
 
+    async def test_a_clock_that_goes_back_stops_nothing(self, engine: Engine) -> None:
+        """Checklist: 83, 84."""
+        await engine.limiter.define([_rate(1, 1_000, burst=1)])
+        await publish(engine, *[submission(f"job-{number}", rate_key="rate", lease_ms=DAY_MS) for number in range(3)])
+        await take_one(engine)
+        assert await take(engine) == []
+        shift(-10 * _MINUTE, engine)
+        await publish(engine, submission("late", rate_key="rate", lease_ms=DAY_MS))
+        assert await take(engine) == []
+        started: list[str] = []
+        for _ in range(3):
+            shift(1_000, engine)
+            started += [one.id for one in await take(engine)]
+        assert started == ["job-1", "job-2", "late"]
+
     async def test_tokens_can_be_taken_outside_of_a_claim(self, engine: Engine, other: Engine) -> None:
         """Checklist: 83."""
         await engine.limiter.define([_rate(6, burst=3)])
@@ -257,6 +272,37 @@ class RoomContract(Contract):
         assert await take(engine, "q2") == []
         await settle_one(engine, done(first))
         assert [one.id for one in await take(engine, "q2")] == ["b"]
+
+    async def test_a_paused_queue_keeps_no_room_from_others(self, engine: Engine) -> None:
+        """Checklist: 26, 84."""
+        await engine.limiter.define([_room(1)])
+        await publish(engine, submission("y1", "y", limit_key="room"))
+        running = await take_one(engine, "x", "y")
+        await publish(engine, submission("x1", "x", limit_key="room"))
+        await publish(engine, *[submission(f"y{number}", "y", limit_key="room") for number in (2, 3)])
+        assert await take_all(engine, "x", "y") == []
+        await engine.queues.pause("x")
+        for expected in ("y2", "y3"):
+            await settle_one(engine, done(running))
+            running = await take_one(engine, "x", "y")
+            assert running.id == expected
+        await engine.queues.resume("x")
+        await settle_one(engine, done(running))
+        assert (await take_one(engine, "x", "y")).id == "x1"
+
+    async def test_a_job_parked_again_keeps_its_place(self, engine: Engine) -> None:
+        """Checklist: 84."""
+        await engine.limiter.define([_room(1)])
+        await publish(engine, submission("y1", "y", limit_key="room"))
+        running = await take_one(engine, "y")
+        await publish(engine, submission("x1", "x", limit_key="room"), submission("x2", "x", limit_key="room"))
+        await publish(engine, submission("y2", "y", limit_key="room"))
+        assert await take_all(engine, "x", "y") == []
+        await settle_one(engine, done(running))
+        running = await take_one(engine, "y")
+        assert await take(engine, "x") == []
+        await settle_one(engine, done(running))
+        assert (await take_one(engine, "x")).id == "x1"
 
     async def test_a_job_under_both_limits_needs_room_and_a_token(self, engine: Engine) -> None:
         """Checklist: 83, 84."""
