@@ -32,5 +32,5 @@ class Limiter(Protocol):
         ...
 
     async def acquire(self, key: str, tokens: int = 1) -> Grant:
-        """Take tokens outside of a claim."""
+        """Take tokens outside of a claim; ConfigError for more than the burst, which would never be granted."""
         ...

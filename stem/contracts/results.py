@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Results(Protocol):
-    """Finished records by job id, kept for the job's result ttl."""
+    """Finished records by job id, kept for the job's result ttl; of a buried job as long as it is a dead letter too."""
 
     @property
     def reply_to(self) -> str:

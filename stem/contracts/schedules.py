@@ -52,5 +52,5 @@ class Schedules(Protocol):
         ...
 
     async def wait(self, timeout_ms: int) -> bool:
-        """Sleep until an entry may have changed (True) or the time-out (False). No polling."""
+        """Sleep until an entry may have changed since the last `due` here (True) or the time-out (False). No polling."""
         ...

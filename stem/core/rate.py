@@ -86,6 +86,14 @@ def take(bucket: Bucket, level: Level, now_ms: int, tokens: int = 1) -> tuple[Le
     return Level(here.parts - need, here.at_ms, here.per_ms), True
 
 
+def check_request(bucket: Bucket, key: str, tokens: int) -> None:
+    """ConfigError for a number of tokens that this bucket can never hold at once."""
+    if not 1 <= tokens <= bucket.burst:
+        raise ConfigError(
+            f"limit {key!r} never holds more than its burst of {bucket.burst}, so {tokens} cannot be taken"
+        )
+
+
 def available(bucket: Bucket, level: Level, now_ms: int) -> int:
     """Whole tokens that could be taken at `now_ms`."""
     return refill(bucket, level, now_ms).parts // bucket.per_ms

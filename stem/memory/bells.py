@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Hashable
 
 
@@ -15,7 +16,8 @@ class Bells:
     def ring(self, topic: Hashable) -> None:
         """Wake everybody who waits for this topic."""
         for loop, future in self._waiting.pop(topic, ()):
-            loop.call_soon_threadsafe(_done, future)
+            with contextlib.suppress(RuntimeError):  # a loop that was closed has nobody left who waits
+                loop.call_soon_threadsafe(_done, future)
 
     def arm(self, topic: Hashable) -> asyncio.Future[None]:
         """A future that the next `ring` of the topic completes; arm under the lock that guards what is looked at."""

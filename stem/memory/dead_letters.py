@@ -73,6 +73,7 @@ def forget(space: Space, job: StoredJob) -> None:
     """Drop a dead letter; its result lives on for its own time."""
     space.line(job.sub.queue).numbers["dead"] -= 1
     del space.jobs[job.sub.id]
+    space.changed(job)
 
 
 def _place(job: StoredJob) -> tuple[int, str]:

@@ -33,6 +33,7 @@ class MemoryLimiter:
             bucket = bucket_of(space, key)
             if bucket is None:
                 return Grant(ok=True)
+            rate.check_request(bucket, key, tokens)
             level, ok = rate.take(bucket, level_of(space, key, bucket, now), now, tokens)
             space.levels[key] = level
             return Grant(ok, 0 if ok else rate.wait_ms(bucket, level, now, tokens))

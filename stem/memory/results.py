@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from stem.memory.bells import sleep_on
-from stem.memory.dead_letters import forget
 from stem.memory.space import Space
+from stem.memory.sweep import sweep
 
 
 class MemoryResults:
@@ -48,15 +48,8 @@ class MemoryResults:
 
     async def sweep(self, limit: int = 500) -> int:
         await asyncio.sleep(0)  # as in MemoryJobs.get
-        space, now = self._space, self._now()
-        with space.lock:
-            over = [result.id for result in space.results.values() if result.expires_at <= now][:limit]
-            for job_id in over:
-                del space.results[job_id]
-            dead = [job for job in space.jobs.values() if job.died_at and job.dead_until <= now][: limit - len(over)]
-            for job in dead:
-                forget(space, job)
-            return len(over) + len(dead)
+        with self._space.lock:
+            return sweep(self._space, self._now(), limit)
 
     async def _sleep(self, job_id: str, bell: asyncio.Future[None], deadline: float | None) -> bool:
         left = None if deadline is None else max(0, round((deadline - time.monotonic()) * 1000))
@@ -67,7 +60,11 @@ class MemoryResults:
                 self._space.bells.disarm(("job", job_id), bell)
 
     def _record(self, job_id: str) -> bytes | None:
-        result = self._space.result(job_id, self._now())
+        """Of a finished job, while its result lives, or while it lies among the dead letters."""
+        now = self._now()
+        result, job = self._space.result(job_id, now), self._space.jobs.get(job_id)
+        if result is None and job is not None and job.died_at and job.dead_until > now:
+            return job.record
         return None if result is None else result.record
 
     def _version(self, job_id: str) -> str:

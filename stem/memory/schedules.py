@@ -21,6 +21,7 @@ class MemorySchedules:
     def __init__(self, space: Space, now: Callable[[], int]) -> None:
         self._space = space
         self._now = now
+        self._seen: int | None = None
 
     async def put(self, entry: Entry, *, expect: int | None = None) -> Entry | None:
         with self._space.lock:
@@ -42,12 +43,12 @@ class MemorySchedules:
 
     async def delete(self, entry_id: str) -> bool:
         with self._space.lock:
-            self._space.bells.ring(_CHANGED)
+            self._note_change()
             return self._space.entries.pop(entry_id, None) is not None
 
     async def due(self, limit: int = 100) -> tuple[list[Entry], int | None]:
         with self._space.lock:
-            now = self._now()
+            now, self._seen = self._now(), self._space.entry_changes
             timed = [(e.next_at, e.id, e) for e in self._space.entries.values() if e.enabled and e.next_at is not None]
             timed.sort(key=lambda triple: triple[:2])
             due = [entry for at, _, entry in timed if at <= now][:limit]
@@ -67,7 +68,10 @@ class MemorySchedules:
             return "fired"
 
     async def wait(self, timeout_ms: int) -> bool:
+        before, self._seen = self._seen, None  # what changed since `due` must not be slept through
         with self._space.lock:
+            if before is not None and before != self._space.entry_changes:
+                return True
             bell = self._space.bells.arm(_CHANGED)
         try:
             return await sleep_on(bell, timeout_ms)
@@ -77,4 +81,8 @@ class MemorySchedules:
 
     def _store(self, entry: Entry) -> None:
         self._space.entries[entry.id] = entry
+        self._note_change()
+
+    def _note_change(self) -> None:
+        self._space.entry_changes += 1
         self._space.bells.ring(_CHANGED)

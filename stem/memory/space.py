@@ -199,6 +199,7 @@ class Space:
         self.positions: dict[tuple[str, str], int] = {}
         self.present: dict[str, tuple[int, Present]] = {}
         self.entries: dict[str, Entry] = {}
+        self.entry_changes = 0
         self.schemas: dict[str, bytes] = {}
 
     def line(self, queue: str) -> Line:

@@ -24,6 +24,8 @@ _LONGEST_PATH: Final = 100
 #: Topics in one datagram: about 20 KB, well under the 200 KB that a socket takes at once.
 _TOPICS: Final = 400
 _LARGEST: Final = 262_144
+#: Bells owed to one process that does not listen; what is beyond, its own looks will find.
+_MOST_OWED: Final = 10_000
 #: Datagrams a receiver has not read yet fill its queue; these faults pass.
 _FULL: Final = {errno.EAGAIN, errno.ENOBUFS}
 
@@ -43,7 +45,9 @@ class Bells:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
-            path = _folder() / f"{os.getpid()}-{secrets.token_hex(4)}"
+            folder = _folder()
+            _clear(folder)
+            path = folder / f"{os.getpid()}-{secrets.token_hex(4)}"
             self._socket.bind(str(path))
         except BaseException:
             self._socket.close()
@@ -121,9 +125,9 @@ class Ringer:
             by_address.setdefault(bell.address, []).append(bell)
         dead: list[Bell] = []
         for address, rung in by_address.items():
-            fault = self._send(address, rung)
+            fault, left = self._send(address, rung)
             if fault in _FULL:
-                self.owed[address] = rung
+                self.owed[address] = left[-_MOST_OWED:]
             elif fault not in {0, errno.EMSGSIZE}:
                 dead += rung
         return dead
@@ -131,21 +135,39 @@ class Ringer:
     def close(self) -> None:
         self._socket.close()
 
-    def _send(self, address: str, bells: list[Bell]) -> int:
-        """0, or the errno that stopped it."""
-        topics = list(dict.fromkeys(bell.topic for bell in bells))
-        try:
-            for start in range(0, len(topics), _TOPICS):
-                self._socket.sendto(_encode(topics[start : start + _TOPICS]), address)
-        except OSError as fault:
-            return fault.errno or errno.EIO
-        return 0
+    def _send(self, address: str, bells: list[Bell]) -> tuple[int, list[Bell]]:
+        """0, or the errno that stopped it, and what was not sent then."""
+        once = list({bell.topic: bell for bell in bells}.values())
+        for start in range(0, len(once), _TOPICS):
+            try:
+                self._socket.sendto(_encode([bell.topic for bell in once[start : start + _TOPICS]]), address)
+            except OSError as fault:
+                return fault.errno or errno.EIO, once[start:]
+        return 0, []
 
 
 async def sleep_on(future: asyncio.Future[None], timeout_ms: float | None) -> bool:
     """Wait for the future; False at the time-out. The future is left as it is."""
     done, _ = await asyncio.wait({future}, timeout=None if timeout_ms is None else max(0, timeout_ms) / 1000)
     return bool(done)
+
+
+def _clear(folder: Path) -> None:
+    """Take away the sockets of processes that were killed."""
+    for socket_ in folder.iterdir():
+        pid = socket_.name.partition("-")[0]
+        if pid.isdecimal() and not _lives(int(pid)):
+            socket_.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # somebody else's, and alive
+    return True
 
 
 def _folder() -> Path:

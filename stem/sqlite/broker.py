@@ -7,7 +7,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
 
 from stem.contracts.broker import Cancelling, Claimed, Held, Published, Renewal, Settled
 from stem.core.envelope import Submission
@@ -20,10 +19,6 @@ from stem.sqlite.step import View
 from stem.sqlite.store import Store
 from stem.values import Receipt
 
-#: Between two looks at the truth by a sleeping worker, ms: what a lost ring costs.
-_LOOK_FIRST: Final = 1_000
-_LOOK_LAST: Final = 5_000
-
 
 class SqliteBroker:
     """The Broker of a Store."""
@@ -33,13 +28,13 @@ class SqliteBroker:
         self._turns: Counter[str] = Counter()
 
     async def publish(self, batch: Sequence[Submission]) -> list[Published]:
-        return await self._store.write(lambda step: publish(step, batch))
+        return await self._store.write(lambda step: publish(step, batch), weight=len(batch))
 
     async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
         self._turns[worker] += 1
         ask, bells = Ask(tuple(queues), limit, worker, self._turns[worker], strict), self._store.bells
         claimed = self._store.submit(
-            lambda step: claim(step, ask, bells), lambda view: nothing_to_claim(view, ask, bells)
+            lambda step: claim(step, ask, bells), lambda view: nothing_to_claim(view, ask, bells), weight=limit
         )
         try:
             return await asyncio.shield(claimed)
@@ -52,14 +47,14 @@ class SqliteBroker:
         queues = bells.dozing.get(worker)
         if queues is None:
             return True
-        topic, pause, rang = f"work {worker}", float(_LOOK_FIRST), False
+        topic, pause, rang = f"work {worker}", self._store.look_ms / 4, False
         bell = bells.arm(topic)
         try:
             while not rang and (left := (deadline - time.monotonic()) * 1000) > 0:
                 rang = await sleep_on(bell, min(left, pause * random.uniform(0.7, 1)))
                 if not rang and time.monotonic() < deadline:
                     rang = await self._store.read(lambda view: _missed(view, worker, queues))
-                pause = min(pause * 2, _LOOK_LAST)
+                pause = min(pause * 2, self._store.look_ms)
             return rang
         finally:
             bells.disarm(topic, bell)
@@ -74,7 +69,7 @@ class SqliteBroker:
         return await self._store.write(lambda step: [release(step, receipt) for receipt in batch])
 
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
-        return await self._store.write(lambda step: settle(step, batch))
+        return await self._store.write(lambda step: settle(step, batch), weight=len(batch))
 
     async def cancel(self, job_id: str, reason: str, settlement: Settlement) -> Cancelling:
         return await self._store.write(lambda step: cancel(step, job_id, reason, settlement))

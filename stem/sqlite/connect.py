@@ -21,8 +21,10 @@ APPLICATION_ID: Final = 0x7374656D
 OLDEST_SQLITE: Final = (3, 35, 0)
 #: Fixed the race in which a checkpoint of one connection and a reset of the log by another could lose a commit.
 SOUND_RESET: Final = (3, 51, 3)
-#: Pages in the log before a commit copies them back. SQLite's own default.
-_CHECKPOINT_PAGES: Final = 1_000
+#: Size of the log after which it is copied back, bytes: SQLite's own 1,000 pages.
+CHECKPOINT: Final = 4_096_000
+#: How long a checkpoint waits for readers and for writers in other processes, ms.
+_CHECKPOINT_WAIT: Final = 1_000
 #: What is left of the log's file after a checkpoint, bytes.
 _LOG_BYTES: Final = 64 * 1024 * 1024
 #: Between two tries at a lock that SQLite does not wait for by itself, seconds.
@@ -69,6 +71,32 @@ def namespace_number(conn: sqlite3.Connection, name: str) -> int:
     return int(found[0])
 
 
+def checkpoint(conn: sqlite3.Connection, busy_ms: int) -> bool:
+    """Copy the log back into the file and cut it to nothing; False when a reader or another writer was in the way.
+
+    TRUNCATE holds the write lock while it works. SQLite's own checkpoint after a commit does not, and in versions
+    before 3.51.3 it could lose a commit when another connection began the log anew at that moment.
+    """
+    conn.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT}")
+    try:
+        (busy, *_) = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError as fault:
+        if _code(fault) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise
+        return False
+    finally:
+        conn.execute(f"PRAGMA busy_timeout = {busy_ms}")
+    return not busy
+
+
+def log_size(path: Path) -> int:
+    """Bytes in the write-ahead log beside the file."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def identity(path: Path) -> tuple[int, int]:
     """Which file is at `path` now; it changes when the file is deleted or replaced."""
     there = path.stat()
@@ -110,7 +138,7 @@ def _check_owner(conn: sqlite3.Connection, path: Path) -> int:
 def _configure(conn: sqlite3.Connection, durability: Durability, busy_ms: int) -> None:
     _patiently(conn, "PRAGMA journal_mode = WAL", busy_ms)
     conn.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
-    conn.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    conn.execute("PRAGMA wal_autocheckpoint = 0")  # see `checkpoint`
     conn.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
 
 

@@ -12,6 +12,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from stem.errors import EngineUnavailableError
+
 T = TypeVar("T")
 
 
@@ -24,13 +26,17 @@ class Answer(Generic[T]):
 
 @dataclass(slots=True)
 class Call:
-    """One call: what to run, whom to tell, and what came of it. No `future`: nobody asks."""
+    """One call: what to run, whom to tell, and what came of it. No `future`: nobody asks.
+
+    `weight` is about how many rows it writes: calls share a transaction while they are light together.
+    """
 
     run: Callable[[Any], Any]
     probe: Callable[[Any], Answer[Any] | None] | None = None
     future: asyncio.Future[Any] | Future[Any] | None = None
     value: Any = None
     error: BaseException | None = None
+    weight: int = 1
 
 
 Inbox: TypeAlias = "queue.SimpleQueue[Call | None]"
@@ -64,6 +70,7 @@ class Desk(threading.Thread):
         finally:
             self.tidy()
             self._conn.close()
+            self._turn_away()
             self._tell(_finish, self._over)
 
     def serve_next(self) -> bool:
@@ -72,6 +79,17 @@ class Desk(threading.Thread):
 
     def tidy(self) -> None:
         """Let go of more than the connection."""
+
+    def _turn_away(self) -> None:
+        """Whoever came after the call to stop must not wait for ever."""
+        late: list[Call] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                call = self._calls.get_nowait()
+                if call is not None:
+                    call.error = EngineUnavailableError("the engine was closed meanwhile; open it first")
+                    late.append(call)
+        self.deliver(late)
 
     def deliver(self, calls: list[Call]) -> None:
         """Tell callers what came of their calls: those in the event loop with one wake-up for all."""

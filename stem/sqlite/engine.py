@@ -25,6 +25,8 @@ from stem.sqlite.store import Store
 
 #: How long a call waits for the lock of another process, ms. Rails sets 5 s; migrations and backups take longer.
 BUSY_MS: Final = 10_000
+#: Longest sleep between two looks at the truth, ms. A bell can only be lost with the process that rings it.
+LOOK_MS: Final = 5_000
 
 
 class SqliteEngine:
@@ -32,7 +34,8 @@ class SqliteEngine:
 
     `durability="normal"`: what was acknowledged survives any crash of a process; a power cut may take the last
     commits. `"full"`: it survives that too, at one disk flush a commit. `busy_ms` is how long a call waits while
-    another process holds the file.
+    another process holds the file. Who sleeps is rung; `look_ms` is the longest it sleeps without a look of its own, so
+    what a ring that was lost costs.
     """
 
     def __init__(
@@ -42,13 +45,14 @@ class SqliteEngine:
         namespace: str = "stem",
         durability: Durability = "normal",
         busy_ms: int = BUSY_MS,
+        look_ms: int = LOOK_MS,
     ) -> None:
         self.url = f"sqlite:///{path}"
         self.namespace = namespace
         self.skew_ms = 0
         self.durability: Durability = durability
         self.path = Path(path).absolute()
-        self._store = store = Store(self.path, namespace, durability, busy_ms, self._now)
+        self._store = store = Store(self.path, namespace, durability, busy_ms=busy_ms, look_ms=look_ms, now=self._now)
         self.broker = SqliteBroker(store)
         self.queues = SqliteQueues(store)
         self.jobs = SqliteJobs(store)
@@ -87,8 +91,8 @@ class SqliteEngine:
         if sqlite3.sqlite_version_info < SOUND_RESET:
             told["warning"] = (
                 f"SQLite {sqlite3.sqlite_version} can lose a commit when two connections checkpoint at once "
-                f"(fixed in {'.'.join(map(str, SOUND_RESET))}); stem checkpoints under the write lock only, "
-                "so let no other program write to this file"
+                f"(fixed in {'.'.join(map(str, SOUND_RESET))}). stem's own never do, for they hold the write lock; "
+                "let no other program write to this file"
             )
         return told
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 from stem.sqlite.desk import Answer
 from stem.sqlite.step import Step, View
-from stem.sqlite.store import NotYet, Store
+from stem.sqlite.store import NotYet, Store, Take
+
+#: A message as it lies in the store: its number, until when it is kept, its bytes.
+_Row: TypeAlias = tuple[int, int, bytes]
 
 
 class SqliteInbox:
@@ -21,9 +27,9 @@ class SqliteInbox:
             f"inbox {address}",
             lambda view: _look(view, address),
             timeout_ms,
-            take=lambda step: _take(step, address, limit),
+            take=Take(lambda step: _take(step, address, limit), lambda step, rows: _put_back(step, address, rows)),
         )
-        return found.value if found is not None else []
+        return [message for _, _, message in found.value] if found is not None else []
 
 
 def _send(step: Step, address: str, message: bytes, ttl_ms: int) -> None:
@@ -32,18 +38,26 @@ def _send(step: Step, address: str, message: bytes, ttl_ms: int) -> None:
     step.ring(f"inbox {address}")
 
 
-def _look(view: View, address: str) -> Answer[list[bytes]] | NotYet:
+def _look(view: View, address: str) -> Answer[list[_Row]] | NotYet:
     """An Answer when there is something to take."""
     query = "SELECT 1 FROM inbox WHERE ns = ? AND address = ? AND until > ? LIMIT 1"
     there = view.execute(query, (view.ns, address, view.now)).fetchone()
     return NotYet() if there is None else Answer([])
 
 
-def _take(step: Step, address: str, limit: int) -> Answer[list[bytes]] | NotYet:
+def _take(step: Step, address: str, limit: int) -> Answer[list[_Row]] | NotYet:
     """The messages, taken away; those whose time is over go with them."""
     over = "DELETE FROM inbox WHERE ns = ? AND address = ? AND until <= ?"
     step.execute(over, (step.ns, address, step.now))
-    query = "SELECT seq, message FROM inbox WHERE ns = ? AND address = ? ORDER BY seq LIMIT ?"
+    query = "SELECT seq, until, message FROM inbox WHERE ns = ? AND address = ? ORDER BY seq LIMIT ?"
     rows = step.execute(query, (step.ns, address, limit)).fetchall()
-    step.executemany("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq, _ in rows])
-    return Answer([message for _, message in rows]) if rows else NotYet()
+    step.executemany("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq, _, _ in rows])
+    return Answer(rows) if rows else NotYet()
+
+
+def _put_back(step: Step, address: str, rows: Sequence[_Row]) -> None:
+    """Where they were: whoever took them is gone."""
+    step.insert(
+        "INSERT INTO inbox (seq, ns, address, until, message)", [(n, step.ns, address, u, m) for n, u, m in rows]
+    )
+    step.ring(f"inbox {address}")

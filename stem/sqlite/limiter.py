@@ -47,6 +47,7 @@ def _acquire(step: Step, key: str, tokens: int) -> Grant:
     bucket = bucket_of(step, key)
     if bucket is None:
         return Grant(ok=True)
+    rate.check_request(bucket, key, tokens)
     level, ok = take_tokens(step, key, bucket, tokens)
     return Grant(ok, 0 if ok else rate.wait_ms(bucket, level, step.now, tokens))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stem.contracts.locks import Lock
 from stem.sqlite.desk import Answer
 from stem.sqlite.step import Step, View
-from stem.sqlite.store import NotYet, Store
+from stem.sqlite.store import NotYet, Store, Take
 
 
 class SqliteLocks:
@@ -19,7 +19,7 @@ class SqliteLocks:
             f"lock {name}",
             lambda view: _free(view, name, owner),
             wait_ms,
-            take=lambda step: _acquire(step, name, owner, ttl_ms),
+            take=Take(lambda step: _acquire(step, name, owner, ttl_ms), _give_back),
         )
         return found.value if found is not None else None
 
@@ -61,6 +61,11 @@ def _acquire(step: Step, name: str, owner: str, ttl_ms: int) -> Answer[Lock | No
     lock = Lock(name, owner, token, step.now + ttl_ms)
     step.execute("INSERT OR REPLACE INTO lock VALUES (?, ?, ?, ?, ?)", (step.ns, name, owner, token, lock.until))
     return Answer(lock)
+
+
+def _give_back(step: Step, lock: Lock | None) -> None:
+    if lock is not None:
+        _release(step, lock)
 
 
 def _renew(step: Step, lock: Lock, ttl_ms: int) -> Lock | None:

@@ -71,7 +71,9 @@ def as_json(ids: Sequence[str | int]) -> str:
 
 
 def record_of(view: View, job_id: str) -> bytes | None:
-    """The record of a finished job while its result lives."""
-    query = "SELECT record FROM result WHERE ns = ? AND id = ? AND expires_at > ?"
+    """The record of a finished job while its result lives, or while it lies among the dead letters."""
+    query = """
+    SELECT record FROM result WHERE ns = ?1 AND id = ?2 AND expires_at > ?3
+    UNION ALL SELECT record FROM job WHERE ns = ?1 AND id = ?2 AND died_at > 0 AND dead_until > ?3"""
     row = view.execute(query, (view.ns, job_id, view.now)).fetchone()
     return None if row is None else bytes(row[0])

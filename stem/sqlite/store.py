@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Generic, TypeVar
 
 from stem.errors import EngineRefusedError, EngineUnavailableError, StemError
 from stem.sqlite.bells import Bells, sleep_on
@@ -23,10 +24,6 @@ from stem.sqlite.writer import Writer
 
 T = TypeVar("T")
 
-#: Between two looks at the truth while asleep, ms: a lost datagram costs this much and no more.
-_LOOK_FIRST: Final = 500
-_LOOK_LAST: Final = 5_000
-
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
@@ -34,6 +31,14 @@ class NotYet:
 
     told: bool = False
     again_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Take(Generic[T]):
+    """Taking something away, and putting it back for whoever was cancelled before the answer reached it."""
+
+    run: Callable[[Step], Answer[T] | NotYet]
+    undo: Callable[[Step, T], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +56,16 @@ class Store:
     """One namespace in one file, as one process has it open; bound to the event loop that opened it."""
 
     def __init__(
-        self, path: Path, namespace: str, durability: Durability, busy_ms: int, now: Callable[[], int]
+        self, path: Path, namespace: str, durability: Durability, *, busy_ms: int, look_ms: int, now: Callable[[], int]
     ) -> None:
         self.path = path
         self.busy_ms = busy_ms
+        self.look_ms = look_ms
         self.now = now
         self._namespace = namespace
         self._durability: Durability = durability
         self._open: _Open | None = None
+        self._opening = asyncio.Lock()
 
     @property
     def address(self) -> str:
@@ -72,15 +79,17 @@ class Store:
 
     async def open(self) -> None:
         """Open file and socket and start the threads; nothing when they are."""
-        if self._open is not None:
-            self._opened()
-            return
-        loop = asyncio.get_running_loop()
+        async with self._opening:
+            if self._open is not None:
+                self._opened()
+            else:
+                self._open = await self._begin(asyncio.get_running_loop())
+
+    async def _begin(self, loop: asyncio.AbstractEventLoop) -> _Open:
         with contextlib.ExitStack() as undo:
-            kept = await asyncio.to_thread(prepare, self.path, durability=self._durability, busy_ms=self.busy_ms)
+            kept, ns = await asyncio.to_thread(self._prepared)
             undo.callback(kept.close)
             with translated(self.path, self.busy_ms):
-                ns = namespace_number(kept, self._namespace)
                 bells = Bells(loop)
             undo.callback(bells.close)
             looking = reading(self.path, busy_ms=self.busy_ms)
@@ -90,7 +99,17 @@ class Store:
             undo.pop_all()
         writer.start()
         reader.start()
-        self._open = _Open(os.getpid(), loop, bells, writer, reader)
+        return _Open(os.getpid(), loop, bells, writer, reader)
+
+    def _prepared(self) -> tuple[sqlite3.Connection, int]:
+        """The connection that will write, and the number of our namespace."""
+        conn = prepare(self.path, durability=self._durability, busy_ms=self.busy_ms)
+        try:
+            with translated(self.path, self.busy_ms):
+                return conn, namespace_number(conn, self._namespace)
+        except BaseException:
+            conn.close()
+            raise
 
     async def close(self) -> None:
         """Leave no row that would ring us, end the threads, take the socket away."""
@@ -108,21 +127,21 @@ class Store:
     # ---------------------------------------------------------------- calls
 
     def submit(
-        self, run: Callable[[Step], T], probe: Callable[[View], Answer[T] | None] | None = None
+        self, run: Callable[[Step], T], probe: Callable[[View], Answer[T] | None] | None = None, *, weight: int = 1
     ) -> asyncio.Future[T]:
-        """Have `run` run in a write transaction, unless `probe` answers without one."""
+        """Have `run`, which writes about `weight` rows, run in a transaction, unless `probe` answers without one."""
         here = self._opened()
         if asyncio.get_running_loop() is not here.loop:
             raise EngineRefusedError(
                 f"the engine on {self.path} was opened in another event loop; open one in each loop"
             )
         future: asyncio.Future[T] = here.loop.create_future()
-        here.writer.put(Call(run, probe, future))
+        here.writer.put(Call(run, probe, future, weight=weight))
         return future
 
-    async def write(self, run: Callable[[Step], T], probe: Callable[[View], Answer[T] | None] | None = None) -> T:
+    async def write(self, run: Callable[[Step], T], *, weight: int = 1) -> T:
         """What `run` gives, once it is committed."""
-        return await self.submit(run, probe)
+        return await self.submit(run, weight=weight)
 
     def write_later(self, run: Callable[[Step], object]) -> None:
         """The same without an answer; what was submitted before is done before."""
@@ -150,15 +169,16 @@ class Store:
         look: Callable[[View], Answer[T] | NotYet],
         timeout_ms: int | None,
         *,
-        take: Callable[[Step], Answer[T] | NotYet] | None = None,
+        take: Take[T] | None = None,
     ) -> Answer[T] | None:
         """The answer as soon as there is one; None at the time-out. Rings of `topic` cause the next look.
 
         `look` only reads. When it cannot say, because the answer has to be taken, it gives an Answer and `take` gives
-        the true one. A look and the wish to be rung are one step, so no change falls between them.
+        the true one, or takes it back when whoever asked is gone by then. A look and the wish to be rung are one
+        step, so no change falls between them.
         """
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
-        bells, pause = self.bells, float(_LOOK_FIRST)
+        bells, pause = self.bells, self.look_ms / 8
         try:
             while True:
                 bell = bells.arm(topic)
@@ -173,7 +193,7 @@ class Store:
                     await sleep_on(bell, min(one for one in rests if one is not None))
                 finally:
                     bells.disarm(topic, bell)
-                pause = min(pause * 2, _LOOK_LAST)
+                pause = min(pause * 2, self.look_ms)
         finally:
             if topic in bells.watched and not bells.is_waited_for(topic):
                 bells.watched.discard(topic)
@@ -183,7 +203,7 @@ class Store:
         self,
         topic: str,
         look: Callable[[View], Answer[T] | NotYet],
-        take: Callable[[Step], Answer[T] | NotYet] | None,
+        take: Take[T] | None,
         *,
         wait: bool,
     ) -> Answer[T] | NotYet:
@@ -197,13 +217,26 @@ class Store:
             return Answer(found) if quiet else None
 
         def run(step: Step) -> Answer[T] | NotYet:
-            found = take(step) if take is not None else look(step)
+            found = take.run(step) if take is not None else look(step)
             if wait and isinstance(found, NotYet) and not found.told:
                 bells.watched.add(topic)
                 step.watch(topic, bells.address)
             return found
 
-        return await self.write(run, probe)
+        looked = self.submit(run, probe)
+        try:
+            return await asyncio.shield(looked)
+        except asyncio.CancelledError:
+            if take is not None:
+                looked.add_done_callback(lambda done: self._take_back(done, take))
+            raise
+
+    def _take_back(self, looked: asyncio.Future[Answer[T] | NotYet], take: Take[T]) -> None:
+        if looked.cancelled() or looked.exception() is not None:
+            return
+        found = looked.result()
+        if isinstance(found, Answer):
+            self.write_later(lambda step: take.undo(step, found.value))
 
     def _opened(self) -> _Open:
         if self._open is None:

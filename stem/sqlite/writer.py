@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from stem.sqlite.bells import Bells, Ringer
-from stem.sqlite.connect import identity, meaning, roll_back
+from stem.sqlite.connect import CHECKPOINT, checkpoint, identity, log_size, meaning, roll_back
 from stem.sqlite.desk import Call, Desk
 from stem.sqlite.step import Bell, Names, Step, View, savepoint, transaction
 
-#: Calls in one transaction: beyond it the gain is small and the first would wait for the last.
-_MOST: Final = 256
+log = logging.getLogger("stem.sqlite")
+
+#: Weight of the calls in one transaction: beyond it the gain is small, and the first would wait for the last.
+_MOST: Final = 500
 #: When bells are owed to a process that does not listen, seconds until they are tried again.
 _OWED_AGAIN: Final = 0.02
 
@@ -38,12 +41,14 @@ class Writer(Desk):
         self._path, self._ns, self._now, self._busy_ms, self._bells = path, ns, now, busy_ms, bells
         self._identity = identity(path)
         self._names = Names()
+        self._checkpoint_at = CHECKPOINT
         self._ringer = Ringer()
 
     def serve_next(self) -> bool:
         calls, more = self._take()
         if calls:
             self._ring(self._serve(calls))
+            self._copy_back()
         elif more:
             self._ring([])
         return more
@@ -52,13 +57,15 @@ class Writer(Desk):
         self._ringer.close()
 
     def _take(self) -> tuple[list[Call], bool]:
-        """All that waits, at most _MOST; and whether to go on after it. Nothing: it is time for owed bells."""
+        """What waits, until _MOST is reached; and whether to go on after it. Nothing: it is time for owed bells."""
         calls: list[Call] = []
+        weight = 0
         try:
             call = self._calls.get(timeout=_OWED_AGAIN if self._ringer.owed else None)
             while call is not None:
                 calls.append(call)
-                if len(calls) == _MOST:
+                weight += call.weight
+                if weight >= _MOST:
                     break
                 call = self._calls.get_nowait()
         except queue.Empty:
@@ -103,6 +110,18 @@ class Writer(Desk):
         if self._conn.in_transaction:
             self._conn.execute("COMMIT")
         return bells
+
+    def _copy_back(self) -> None:
+        """Keep the log short; one that a reader keeps in use is left to grow by as much again."""
+        size = log_size(self._path)
+        if size < self._checkpoint_at:
+            return
+        try:
+            done = checkpoint(self._conn, self._busy_ms)
+        except sqlite3.Error as fault:
+            log.warning("the log of %s could not be copied back, trying again later: %s", self._path, fault)
+            done = False
+        self._checkpoint_at = CHECKPOINT if done else size + CHECKPOINT
 
     def _run(self, call: Call, *, alone: bool) -> list[Bell]:
         """Run one call; one that is alone needs no savepoint, for its failure may undo the whole transaction."""

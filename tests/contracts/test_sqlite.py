@@ -30,7 +30,8 @@ from stem.testing.contracts.schemas import DurableSchemasContract, SchemasContra
 
 @pytest.fixture
 async def engines(tmp_path: Path) -> AsyncIterator[EngineFactory]:
-    kept = Engines(lambda namespace: SqliteEngine(tmp_path / "stem.db", namespace=namespace))
+    # no look of its own within any test: who hears of something in time was rung
+    kept = Engines(lambda namespace: SqliteEngine(tmp_path / "stem.db", namespace=namespace, look_ms=600_000))
     yield kept
     await kept.close()
 

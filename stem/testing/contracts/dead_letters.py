@@ -316,7 +316,7 @@ class DeadLettersContract(Contract):
         shift(30 * DAY_MS - SOON_MS, engine)
         while await engine.results.sweep():
             pass
-        assert await engine.results.get(["a"]) == [None]
+        assert await engine.results.get(["a"]) != [None]
         assert (await _letter(engine, "a")).envelope == submission("a").envelope
         shift(SOON_MS, engine)
         assert await engine.dead_letters.get("a") is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import anyio
+import pytest
 
 from stem.contracts.engine import Engine
 from stem.testing.contracts import NEVER_MS, SOON_MS, Contract, EngineFactory, shift
@@ -72,6 +73,21 @@ class InboxContract(Contract):
         await asyncio.gather(waiting, return_exceptions=True)
         await engine.inbox.send("w", b"hello", ttl_ms=60_000)
         assert await engine.inbox.receive("w") == [b"hello"]
+
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_a_receiver_that_is_cancelled_at_any_moment_loses_nothing(self, engine: Engine, turns: int) -> None:
+        """Checklist: 102."""
+        for number in range(5):
+            message = b"%d" % number
+            await engine.inbox.send("w", message, ttl_ms=60_000)
+            receiving = asyncio.create_task(engine.inbox.receive("w", timeout_ms=SOON_MS))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            receiving.cancel()
+            (got,) = await asyncio.gather(receiving, return_exceptions=True)
+            if isinstance(got, BaseException):
+                got = await engine.inbox.receive("w", timeout_ms=SOON_MS)
+            assert got == [message]
 
 
 class DurableInboxContract(Contract):

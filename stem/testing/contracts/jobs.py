@@ -51,6 +51,18 @@ class JobsContract(Contract):
     async def test_an_unknown_id_is_none(self, engine: Engine) -> None:
         assert await engine.jobs.get("unknown") is None
 
+    async def test_a_job_that_ends_between_two_pages_is_not_missed(self, engine: Engine) -> None:
+        """Checklist: 97."""
+        await publish(engine, *[submission(f"job-{number:02}") for number in range(20)])
+        seen: list[str] = []
+        cursor = ""
+        for _ in range(4):
+            rows, cursor = await engine.jobs.page(JobFilter(), limit=5, cursor=cursor)
+            seen += [row.id for row in rows]
+            for delivery in await take(engine, limit=3):
+                await settle_one(engine, done(delivery))
+        assert sorted(seen) == [f"job-{number:02}" for number in range(20)]
+
     async def test_who_asks_in_a_loop_keeps_nobody_else_from_running(self, engine: Engine) -> None:
         await publish(engine, submission("a"))
         done_meanwhile = asyncio.create_task(asyncio.sleep(0))

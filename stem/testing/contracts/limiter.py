@@ -10,6 +10,7 @@ from stem.contracts.broker import Delivery
 from stem.contracts.engine import Engine
 from stem.core.limit import LimitRow, limit_key
 from stem.core.rate import Bucket
+from stem.errors import ConfigError
 from stem.testing.contracts import (
     DAY_MS,
     SOON_MS,
@@ -191,11 +192,19 @@ class RateContract(Contract):
         assert not (await engine.limiter.acquire("rate")).ok
         assert (await engine.limiter.acquire("no such limit", 1_000)).ok
 
+    @pytest.mark.parametrize("tokens", [0, -1, 4])
+    async def test_a_request_that_could_never_be_granted_is_refused_in_words(self, engine: Engine, tokens: int) -> None:
+        """Checklist: 83."""
+        await engine.limiter.define([_rate(6, burst=3)])
+        with pytest.raises(ConfigError, match="never holds more than its burst of 3"):
+            await engine.limiter.acquire("rate", tokens)
+
     async def test_a_refused_request_takes_nothing(self, engine: Engine) -> None:
         """Checklist: 83."""
         await engine.limiter.define([_rate(3)])
-        assert not (await engine.limiter.acquire("rate", 4)).ok
-        assert (await engine.limiter.acquire("rate", 3)).ok
+        assert (await engine.limiter.acquire("rate", 1)).ok
+        assert not (await engine.limiter.acquire("rate", 3)).ok
+        assert (await engine.limiter.acquire("rate", 2)).ok
 
     async def test_claims_and_requests_share_one_bucket(self, engine: Engine) -> None:
         """Checklist: 83."""

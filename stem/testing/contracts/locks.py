@@ -160,6 +160,21 @@ class LocksContract(Contract):
         await engine.locks.release(lock)
         assert (await _held(engine, "c")).owner == "c"
 
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_a_wait_that_is_cancelled_at_any_moment_keeps_nothing(self, engine: Engine, turns: int) -> None:
+        """Checklist: 88."""
+        for number in range(5):
+            taking = asyncio.create_task(engine.locks.acquire("lock", f"a{number}", 60_000, wait_ms=SOON_MS))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            taking.cancel()
+            (got,) = await asyncio.gather(taking, return_exceptions=True)
+            if isinstance(got, Lock):
+                await engine.locks.release(got)
+            lock = await engine.locks.acquire("lock", f"b{number}", 60_000, wait_ms=SOON_MS)
+            assert lock is not None
+            await engine.locks.release(lock)
+
     async def test_an_owner_whose_reply_was_lost_asks_again(self, engine: Engine) -> None:
         """Checklist: 88."""
         sabotage = Sabotage(engine)

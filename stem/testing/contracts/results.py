@@ -81,6 +81,25 @@ class ResultsContract(Contract):
         assert await engine.results.wait("a", SOON_MS) is None
         assert await engine.results.changed("a", "", SOON_MS) == "gone"
 
+    async def test_the_record_of_a_buried_job_lives_as_long_as_its_dead_letter(
+        self, engine: Engine, other: Engine
+    ) -> None:
+        """Checklist: 69, 71."""
+        await dead(engine, submission("a", result_ttl_ms=1_000))
+        shift(60_000, engine, other)
+        assert await other.results.wait("a", NEVER_MS) is not None
+        assert await engine.dead_letters.purge(["a"]) == 1
+        assert await other.results.wait("a", None) is None
+
+    async def test_a_wait_for_a_job_that_is_replayed_and_purged_ends(self, engine: Engine, other: Engine) -> None:
+        """Checklist: 72."""
+        await dead(engine, submission("a", result_ttl_ms=1_000))
+        await engine.dead_letters.replay(["a"])
+        waiting = asyncio.create_task(other.results.wait("a", None))
+        await anyio.wait_all_tasks_blocked()
+        await settle_one(engine, bury(await take_one(engine)))
+        assert await waiting is not None
+
     async def test_a_sweep_forgets_what_is_over_and_stops_at_its_limit(self, engine: Engine) -> None:
         """Checklist: 71, 106."""
         await run(engine, *[submission(f"job-{number}", result_ttl_ms=1_000) for number in range(5)])

@@ -210,6 +210,13 @@ class SchedulesContract(Contract):
         with anyio.fail_after(SOON_MS / 1000):
             assert await sleeper
 
+    async def test_a_change_between_the_look_and_the_sleep_is_heard(self, engine: Engine, other: Engine) -> None:
+        await engine.schedules.due()
+        await _put(other)
+        assert await engine.schedules.wait(SOON_MS)
+        await engine.schedules.due()
+        assert not await engine.schedules.wait(NEVER_MS)
+
     async def test_without_changes_a_sleep_ends_at_its_time_out(self, engine: Engine) -> None:
         """Checklist: 105."""
         await _put(engine, in_ms=60_000)

@@ -12,6 +12,9 @@ from stem.sqlite import SqliteEngine
 
 MakeEngine: TypeAlias = Callable[..., Any]
 
+#: Far longer than any test: who hears of something in time was rung.
+LOOK_MS = 600_000
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -29,7 +32,7 @@ async def make(path: Path) -> AsyncIterator[MakeEngine]:
     made: list[SqliteEngine] = []
 
     async def open_one(**options: Any) -> SqliteEngine:
-        engine = SqliteEngine(path, **options)
+        engine = SqliteEngine(path, **{"look_ms": LOOK_MS, **options})
         await engine.open()
         made.append(engine)
         return engine

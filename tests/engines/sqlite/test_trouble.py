@@ -14,6 +14,7 @@ import pytest
 from stem.contracts.broker import Renewal
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.sqlite import SqliteEngine
+from stem.sqlite.connect import CHECKPOINT, log_size
 from stem.sqlite.step import Step
 from stem.testing.contracts import done, publish, run, settle_one, submission, take, take_all, take_one
 from tests.engines.sqlite.conftest import MakeEngine
@@ -89,6 +90,30 @@ async def test_a_full_disk_is_an_error_and_changes_nothing(engine: SqliteEngine)
     assert (await engine.queues.stats("q")).queued == 1
     assert await engine.jobs.get("a") is None
     await settle_one(engine, done(await take_one(engine)))
+
+
+async def test_the_log_is_copied_back_and_cut_while_nobody_reads(engine: SqliteEngine) -> None:
+    payload = b"x" * 100_000
+    for number in range(60):
+        await publish(engine, submission(f"job-{number}", envelope=payload))
+        assert log_size(engine.path) < CHECKPOINT + 500_000
+    assert len(await take_all(engine)) == 60
+
+
+async def test_a_reader_that_stays_lets_the_log_grow_and_stops_nothing(engine: SqliteEngine) -> None:
+    reader = sqlite3.connect(engine.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM job").fetchone()
+    payload = b"x" * 500_000
+    for number in range(20):
+        assert await publish(engine, submission(f"job-{number}", envelope=payload)) == ["new"]
+    assert log_size(engine.path) > CHECKPOINT * 2
+    assert reader.execute("SELECT count(*) FROM job").fetchone() == (0,)
+    reader.close()
+    for number in range(20, 30):
+        await publish(engine, submission(f"job-{number}", envelope=payload))
+    assert log_size(engine.path) < CHECKPOINT + 1_000_000
+    assert len(await take_all(engine)) == 30
 
 
 async def test_a_file_deleted_under_the_engine_is_noticed(engine: SqliteEngine) -> None:

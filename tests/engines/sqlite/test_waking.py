@@ -123,7 +123,7 @@ async def test_a_wait_that_is_over_leaves_no_row(engine: SqliteEngine) -> None:
 
 
 async def test_a_ring_that_was_lost_costs_time_and_nothing_else(make: MakeEngine) -> None:
-    engine, other = await make(), await make()
+    engine, other = await make(look_ms=400), await make()
     assert await take(engine, worker="deaf") == []
     waiting = asyncio.ensure_future(engine.broker.wait("deaf", LONG_MS))
     await asyncio.sleep(0)
