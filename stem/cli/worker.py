@@ -38,7 +38,7 @@ STEPS: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
 @click.option("-Q", "--queues", default="", metavar="A,B", help="Only these queues; else all that the tasks name.")
 @click.option("--burst", is_flag=True, help="Stop when no job is ready or running.")
 @click.option("--strict", is_flag=True, help="Higher priorities always first, even if lower ones starve.")
-@click.option("--name", default="", help="The worker's name; else made from host and pid.")
+@click.option("--name", default="", help="What the worker's name begins with; else host and pid.")
 @click.option("--wait", type=Span(), default="30s", show_default=True, help="How long to wait for the store at start.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
@@ -133,7 +133,7 @@ def _started(
 def _ended(worker: Worker) -> tuple[int, bool]:
     done = many(worker.counts["done"], "job")
     log.info("worker %s has ended: %s done", worker.name, done, extra={"worker": worker.name})
-    stuck = worker.threads_left or worker.running > 0
+    stuck = worker.stuck
     if worker.failed is None:
         return 0, stuck
     fault = worker.failed

@@ -9,8 +9,8 @@ import msgspec
 from stem.core.lease import Ended
 
 #: Why a job was not run: nobody here knows its task, its bytes are no envelope, its arguments do not fit the model,
-#: or it had started under `at_most_once` and its worker had to stop.
-Refusal: TypeAlias = Literal["unknown_task", "undecodable", "invalid_arguments", "interrupted"]
+#: the call asks for what this worker cannot do, or it had started under `at_most_once` and its worker had to stop.
+Refusal: TypeAlias = Literal["unknown_task", "undecodable", "invalid_arguments", "unsupported", "interrupted"]
 
 
 #: Longest message and longest traceback kept of a failed attempt, characters.

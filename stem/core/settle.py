@@ -27,7 +27,14 @@ from stem.values import Receipt
 
 #: Why a job lies among the dead letters.
 DeadReason: TypeAlias = Literal[
-    "exhausted", "worker_lost", "expired", "unknown_task", "undecodable", "invalid_arguments", "interrupted"
+    "exhausted",
+    "worker_lost",
+    "expired",
+    "unknown_task",
+    "undecodable",
+    "invalid_arguments",
+    "unsupported",
+    "interrupted",
 ]
 SignalName: TypeAlias = Literal["job_succeeded", "job_failed", "job_retried", "job_snoozed", "job_cancelled"]
 

@@ -9,9 +9,11 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
+from functools import partial
 from types import TracebackType
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from stem.contracts.broker import Broker, Delivery
@@ -39,10 +41,11 @@ from stem.core.terms import AttemptTerms, attempt_terms, says_nothing, with_enve
 from stem.errors import JobCancelled, LeaseLost, UnknownTaskError
 from stem.observe.middleware import Middleware, execute_chain, overriding
 from stem.observe.signals import JobEvent, Signals
+from stem.values import UNSET
 from stem.worker.context import Attempt
 from stem.worker.drive import Drive
-from stem.worker.interrupt import ThreadRun
-from stem.worker.running import Interrupted, Running, TimeLimitExceeded
+from stem.worker.interrupt import Interrupted, ThreadRun
+from stem.worker.running import LIMIT, Running, TimeLimitExceeded
 
 log = logging.getLogger("stem.worker")
 
@@ -86,7 +89,7 @@ class Runner:
         if delivery.cancel_reason is not None:
             return terms, Stopped(delivery.cancel_reason)
         if held.hard_ms and not task.is_async:
-            return terms, Refused("invalid_arguments", error_record("ConfigError", no_hard_limit(task)))
+            return terms, Refused("unsupported", error_record("ConfigError", no_hard_limit(task)))
         try:
             args = task.arguments.decode(bytes(envelope.args))
         except ValidationError as fault:
@@ -104,6 +107,7 @@ class Runner:
             self._signals.job_started.emit(
                 JobEvent(job_id=delivery.id, task=task.name, queue=delivery.queue, attempt=delivery.attempt)
             )
+        running.terms = terms
         return terms, await self._call(task, ctx, args, running, held)
 
     def broken(self, delivery: Delivery, fault: Exception, now_ms: int) -> tuple[Terms, Outcome]:
@@ -137,11 +141,11 @@ class Runner:
                 await self._tell(ctx, fault)
             return outcome
         finally:
-            running.soft_at = running.hard_at = running.abandon_at = None
+            running.soft_at = running.hard_at = running.leave_at = None
 
     async def _handler(self, task: AnyDeclared, given: list[Any], running: Running) -> object:
         _interrupt_late(running)
-        running.started = True
+        running.once = task.options.at_most_once
         if task.is_async:
             drive: Drive[object] = Drive(task.fn(*given))
             running.drive = drive
@@ -152,7 +156,7 @@ class Runner:
         thread = ThreadRun()
         running.thread = thread
         call = copy_context().run
-        future = self._threads.submit(thread.run, lambda: call(task.fn, *given))
+        future = self._threads.submit(thread.run, partial(call, task.fn, *given))
         try:
             return await asyncio.wrap_future(future)
         finally:
@@ -169,7 +173,7 @@ class Runner:
         key = (task.name, delivery.queue)
         base = self._declared.get(key)
         if base is None:
-            base = attempt_terms(task, self._queues.get(delivery.queue, NOTHING_SAID))
+            base = attempt_terms(task, layer_for(task, self._queues.get(delivery.queue, NOTHING_SAID)))
             self._declared[key] = base
         if not delivery.overrides and says_nothing(envelope):
             return base
@@ -202,6 +206,11 @@ class Runner:
         )
 
 
+def layer_for(task: AnyDeclared, queue: Options) -> Options:
+    """The queue's layer as far as this task can take it: a default hard limit is for those that can be stopped."""
+    return queue if task.is_async else msgspec.structs.replace(queue, hard_ms=UNSET)
+
+
 def no_hard_limit(task: AnyDeclared) -> str:
     """Why a thread's hard limit is refused."""
     return (
@@ -229,7 +238,7 @@ def _outcome(task: AnyDeclared, fault: BaseException, running: Running) -> Outco
         case JobCancelled() if running.cancel_reason is not None:
             return Stopped(running.cancel_reason)
         case asyncio.CancelledError() | Interrupted():
-            return _stopped(task, fault, running)
+            return _stopped(fault, running)
         case TimeLimitExceeded():
             return Raised(error_record("TimeLimitExceeded", str(fault)), error_names(TimeLimitExceeded))
         case EncodeError():
@@ -241,14 +250,23 @@ def _outcome(task: AnyDeclared, fault: BaseException, running: Running) -> Outco
             return Raised(_error(fault), error_names(type(fault)))
 
 
-def _stopped(task: AnyDeclared, fault: BaseException, running: Running) -> Outcome | None:
+def interrupted() -> Outcome:
+    """Of a job that must not run twice, when its worker stops while it runs."""
+    return Refused("interrupted", error_record("Interrupted", "the worker stopped while this at_most_once job ran"))
+
+
+def left_behind() -> Outcome:
+    """Of a coroutine that did not stop at its hard limit."""
+    text = f"{LIMIT}, and the handler did not stop"
+    return Raised(error_record("TimeLimitExceeded", text), error_names(TimeLimitExceeded))
+
+
+def _stopped(fault: BaseException, running: Running) -> Outcome | None:
     if running.cancel_reason is not None:
         return Stopped(running.cancel_reason)
     if not running.handed_back:
         return Raised(_error(fault), error_names(type(fault)))
-    if task.options.at_most_once and running.started:
-        return Refused("interrupted", error_record("Interrupted", "the worker stopped while this at_most_once job ran"))
-    return None
+    return interrupted() if running.once else None
 
 
 def _below_stem(trace: TracebackType | None) -> TracebackType | None:

@@ -98,6 +98,10 @@ class Claimer:
             if task not in self._under_way:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self._source.wait(0)  # the last claim may have lain down to sleep: get up, and pass its ring on
+        except EngineUnavailableError as fault:
+            log.debug("still asleep for the store: %s", fault)
 
     async def _run(self) -> None:
         me = asyncio.current_task()

@@ -28,6 +28,12 @@ TICK: Final = 0.5
 BLOCKED: Final = 1.0
 
 
+def blocks_the_loop(one: Running, now: float) -> bool:
+    """Whether it is this job's own code that keeps the event loop, past its hard limit."""
+    drive = one.drive
+    return drive is not None and drive.inside and one.hard_at is not None and now > one.hard_at + GRACE
+
+
 class Renewer:
     """Keeps leases alive even while a handler blocks the event loop; only C code that holds the GIL can starve it."""
 
@@ -120,7 +126,7 @@ class Renewer:
         if not self._named_block:
             self._named_block = True
             log.warning("the event loop has been blocked for %.1f s by this code:\n%s", blocked, self._stack())
-        over = [one for one in list(self._held()) if one.hard_at is not None and now > one.hard_at + GRACE]
+        over = [one for one in list(self._held()) if blocks_the_loop(one, now)]
         if over and self._owns_process:
             log.critical("job %s blocks the event loop past its time limit: ending the process", over[0].delivery.id)
             logging.shutdown()

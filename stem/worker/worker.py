@@ -30,7 +30,7 @@ from stem.core.task import AnyDeclared
 from stem.errors import ConfigError, EngineUnavailableError
 from stem.observe.middleware import Middleware, consume_chain, overriding
 from stem.observe.signals import Signals, WorkerEvent
-from stem.worker.attempt import Runner, no_hard_limit
+from stem.worker.attempt import Runner, interrupted, left_behind, no_hard_limit
 from stem.worker.claim import Claimer, Slots
 from stem.worker.renew import Renewer
 from stem.worker.running import Running
@@ -41,6 +41,8 @@ log = logging.getLogger("stem.worker")
 
 #: warm: running jobs come to their end. soft: they are stopped and handed back. hard: handed back at once.
 StopMode: TypeAlias = Literal["warm", "soft", "hard"]
+
+_HARDER: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
 
 #: How often limits are looked at, seconds.
 SCAN: Final = 0.05
@@ -81,7 +83,7 @@ class Worker:
     ) -> None:
         self._engine, self._registry, self._config, self._clock = engine, registry, config, clock
         self._signals = signals
-        self.name = config.name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.name = f"{config.name or f'{socket.gethostname()}-{os.getpid()}'}-{secrets.token_hex(3)}"
         self.queues = config.queues or _queues_of(registry.handlers(), queues)
         check_runnable(registry.handlers())
         self._source = JobSource(engine.broker, self.queues, self.name, strict=config.strict)
@@ -109,6 +111,8 @@ class Worker:
         self.counts: dict[str, int] = {"started": 0, "done": 0, "stale": 0}
         self._started_at = 0
         self.failed: BaseException | None = None
+        self._left: list[Running] = []
+        self._ending: asyncio.Task[None] | None = None
 
     # ---------------------------------------------------------------- life
 
@@ -146,25 +150,35 @@ class Worker:
 
     def ask_to_stop(self, mode: StopMode) -> None:
         """Begin to end, or end faster; for signal handlers."""
-        self._mode = mode
+        self._mode = max(mode, self._mode, key=_HARDER.index)
         self._stop_asked.set()
-        if mode != "warm":
+        if self._mode != "warm":
             for running in list(self._held.values()):
                 running.hand_back()
 
     async def stop(self, mode: StopMode = "warm") -> None:
-        """End: claim nothing more, treat what runs as `mode` says, store what has ended. Twice is fine."""
+        """End: claim nothing more, treat what runs as `mode` says, store what has ended.
+
+        Again, meanwhile, it can only become harder; a caller that is cancelled does not break the end off.
+        """
         if self._renewer is None:
             return
-        self._mode = mode if self._mode == "warm" else self._mode
+        self.ask_to_stop(mode)
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(self._renewer), name="stem-end")
+        await asyncio.shield(self._ending)
+
+    async def _end(self, renewer: Renewer) -> None:
         self._signals.worker_stopping.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
-        await self._claimer.stop()
-        await self._run_down()
-        await self._drain()
-        renewer, self._renewer = self._renewer, None
-        await asyncio.to_thread(renewer.stop)
-        await _cancelled(self._background)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        try:
+            await self._claimer.stop()
+            await self._run_down()
+            await self._drain()
+        finally:
+            self._renewer = None
+            await asyncio.to_thread(renewer.stop)
+            await _cancelled(self._background)
+            self._threads.shutdown(wait=False, cancel_futures=True)
         await self._leave()
         self._signals.worker_stopped.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
 
@@ -174,9 +188,9 @@ class Worker:
         return sum(one.task is not None and not one.ended for one in self._held.values())
 
     @property
-    def threads_left(self) -> bool:
-        """Whether a handler's thread outlived the worker: the process would wait for it at its exit."""
-        return any(one.thread is not None for one in self._held.values())
+    def stuck(self) -> bool:
+        """Whether a handler goes on that was left behind: it would keep the process from ending."""
+        return any(one.goes_on for one in self._left)
 
     # ---------------------------------------------------------------- one delivery
 
@@ -210,8 +224,9 @@ class Worker:
             log.exception("job %s: the attempt broke outside its handler", running.delivery.id)
             self._settle_broken(running, fault)
         finally:
-            running.ended = True
-            self._slots.give()
+            if not running.ended:
+                running.ended = True
+                self._slots.give()
             if self._held.get(running.delivery.id) is running and (running.lost or running.settlement is None):
                 await self._dropped(running)
 
@@ -223,7 +238,7 @@ class Worker:
             running.lost = True
             return
         terms, outcome = await self._runner.run(running, self._clock.now_ms())
-        if outcome is None or running.lost:
+        if outcome is None or running.lost or running.settlement is not None:
             return
         self._settle(running, terms, outcome)
 
@@ -236,6 +251,18 @@ class Worker:
         if running.settlement is None and not running.lost and not running.handed_back:
             terms, outcome = self._runner.broken(running.delivery, fault, self._clock.now_ms())
             self._settle(running, terms, outcome)
+
+    async def _leave_behind(self, running: Running) -> None:
+        """A coroutine that does not end: settle without it, and give its slot to others."""
+        running.leave_behind()
+        self._left = [*(one for one in self._left if one.goes_on), running]
+        self._slots.give()
+        text = "job %s (%s) does not stop; it is left behind and its slot given to others"
+        log.warning(text, running.delivery.id, running.delivery.task)
+        if running.lost or running.terms is None:
+            await self._dropped(running)
+        else:
+            self._settle(running, running.terms, left_behind())
 
     async def _dropped(self, running: Running) -> None:
         """An attempt without a settlement: its lease was lost, or its job is handed back."""
@@ -281,8 +308,8 @@ class Worker:
             if self._renewer is not None:
                 self._renewer.loop_seen = now
             for running in list(self._held.values()):
-                if not running.ended:
-                    running.look(now)
+                if not running.ended and running.look(now):
+                    await self._leave_behind(running)
 
     async def _beat(self) -> None:
         """Show that this worker lives."""
@@ -357,13 +384,26 @@ class Worker:
                 break
             tasks = [one.task for one in self._held.values() if one.task is not None and not one.ended]
             await asyncio.wait(tasks, timeout=SCAN)
-        left = [one.delivery.receipt for one in self._held.values() if not one.ended]
+        left = [one for one in self._held.values() if not one.ended]
         if left:
-            log.warning("%d handlers did not stop in time; their jobs are handed back", len(left))
-            try:
-                await self._source.release(left)
-            except EngineUnavailableError as fault:
-                log.warning("%d jobs could not be handed back, their leases will end: %s", len(left), fault)
+            await self._give_up(left)
+
+    async def _give_up(self, left: Sequence[Running]) -> None:
+        """Handlers that did not stop in time: their jobs go to others, but those that must not run twice."""
+        self._left += left
+        for one in left:
+            if one.once and one.terms is not None and one.settlement is None:
+                self._settle(one, one.terms, interrupted())
+        back = [one.delivery.receipt for one in left if one.settlement is None]
+        log.warning("%s did not stop in time; %s handed back", _many(len(left), "handler"), _many(len(back), "job"))
+        for one in left:
+            if one.settlement is None:
+                one.lost = True  # from now on it is somebody else's
+                self._held.pop(one.delivery.id, None)
+        try:
+            await self._source.release(back)
+        except EngineUnavailableError as fault:
+            log.warning("%s could not be handed back, the leases will end: %s", _many(len(back), "job"), fault)
 
     async def _drain(self) -> None:
         """Store what has ended; when the store is away, leases end by themselves."""
@@ -403,6 +443,10 @@ def _limit_row(task: AnyDeclared) -> LimitRow | None:
     if rate is None and limit is None:
         return None
     return LimitRow(task.name, rate.bucket if rate else None, limit.count if limit else None)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:

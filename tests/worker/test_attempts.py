@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import ctypes
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 from pydantic import BaseModel
 
 from stem import (
+    JobCancelled,
     JobFailed,
+    LeaseLost,
     Middleware,
+    Queue,
     ResultNotKept,
     RetryPolicy,
     SoftTimeLimit,
@@ -26,7 +32,11 @@ from stem.contracts.broker import Delivery
 from stem.core.context import JobHandle
 from stem.core.job import Job
 from stem.core.task import AnyTask
-from stem.observe.middleware import ConsumeNext
+from stem.observe.middleware import ConsumeNext, ExecuteNext
+from stem.worker.drive import Drive, Urgency
+from stem.worker.interrupt import Interrupted, ThreadRun
+from stem.worker.renew import blocks_the_loop
+from stem.worker.running import Running
 
 pytestmark = pytest.mark.anyio
 
@@ -534,3 +544,184 @@ class TestAroundTheHandler:
         async with app, app.worker():
             assert await (await counted.enqueue(app)).result("5s") == 1
         assert ran == [1]
+
+
+class TestInterrupting:
+    """Limits, cancels and losses reach a handler wherever it stands, once, and leave no trace."""
+
+    async def test_a_caught_soft_limit_leaves_no_cancellation_behind(self) -> None:
+        @task("caught", soft_time_limit="50ms", max_retries=0)
+        async def caught() -> int:
+            with contextlib.suppress(SoftTimeLimit):
+                await asyncio.sleep(10)
+            async with asyncio.timeout(5):
+                await asyncio.sleep(0.05)
+            me = asyncio.current_task()
+            assert me is not None
+            return me.cancelling()
+
+        async with app_with(caught) as app, app.worker():
+            assert await (await caught.enqueue(app)).result("5s") == 0
+
+    async def test_a_soft_limit_that_a_child_task_swallowed_appears_when_the_await_comes_back(self) -> None:
+        async def deaf() -> str:
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                return "swallowed"
+            return "slept"
+
+        @task("swallows", soft_time_limit="50ms", max_retries=0)
+        async def swallows() -> str:
+            try:
+                return await asyncio.create_task(deaf())
+            except SoftTimeLimit:
+                pass
+            try:
+                async with asyncio.timeout(0.05):
+                    await asyncio.sleep(10)
+            except TimeoutError:
+                return "its own time-out"
+            return "nothing"
+
+        async with app_with(swallows) as app, app.worker():
+            assert await (await swallows.enqueue(app)).result("5s") == "its own time-out"
+
+    async def test_a_handler_that_waits_for_a_deaf_child_is_left_behind_at_its_hard_limit(self) -> None:
+        free = asyncio.Event()
+
+        async def deaf() -> None:
+            while not free.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await free.wait()
+
+        @task("deaf", time_limit="50ms", max_retries=0)
+        async def waits() -> None:
+            await asyncio.create_task(deaf())
+
+        async with app_with(waits) as app, app.worker(concurrency=1) as worker:
+            error = await failure(await waits.enqueue(app))
+            assert (error.error_type, worker.stuck) == ("TimeLimitExceeded", True)
+            await still_works(app)
+            free.set()
+        assert not worker.stuck
+
+    async def test_the_loss_of_the_lease_is_seen_before_a_soft_limit_of_the_same_moment(self) -> None:
+        seen: list[str] = []
+
+        async def handler() -> int:
+            try:
+                await asyncio.sleep(10)
+            except (LeaseLost, SoftTimeLimit) as error:
+                seen.append(type(error).__name__)
+            me = asyncio.current_task()
+            assert me is not None
+            return me.cancelling()
+
+        async def driven() -> int:
+            return await drive
+
+        drive: Drive[int] = Drive(handler())
+        attempt = asyncio.create_task(driven())
+        await asyncio.sleep(0)
+        assert drive.interrupt(SoftTimeLimit(), Urgency.SOFT)
+        assert drive.interrupt(LeaseLost("a"), Urgency.LOST)
+        assert drive.interrupt(SoftTimeLimit(), Urgency.SOFT)
+        assert (await attempt, seen) == (0, ["LeaseLost"])
+
+    @pytest.mark.parametrize("error", [StopIteration, GeneratorExit])
+    async def test_what_no_future_can_carry_fails_a_plain_handler_in_words(self, error: type[BaseException]) -> None:
+        @task("odd.end", max_retries=0)
+        def odd_end() -> int:
+            raise error
+
+        async with app_with(odd_end) as app, app.worker():
+            found = await failure(await odd_end.enqueue(app))
+            assert (found.error_type, found.error_message) == ("RuntimeError", f"the handler raised {error.__name__}")
+            await still_works(app)
+
+    async def test_a_cancel_before_the_thread_has_begun_is_not_lost(self) -> None:
+        ran: list[str] = []
+        inside = asyncio.Event()
+
+        class Slow(Middleware):
+            async def on_execute(self, ctx: TaskContext, proceed: ExecuteNext) -> object:
+                inside.set()
+                while not ctx.cancelled:
+                    await asyncio.sleep(0.01)
+                return await proceed()
+
+        @task("plain")
+        def plain() -> None:
+            ran.append("plain")
+
+        async with Stem.in_memory(tasks=[plain], middleware=[Slow()]) as app, app.worker():
+            handle = await plain.enqueue(app)
+            await asyncio.wait_for(inside.wait(), 5)
+            await handle.cancel("changed my mind")
+            with pytest.raises(JobCancelled, match="changed my mind"):
+                await handle.result("5s")
+        assert ran == []
+
+    async def test_a_default_hard_limit_of_a_queue_is_not_for_plain_handlers(self) -> None:
+        @task("plain.limited")
+        def plain() -> str:
+            return "done"
+
+        app = Stem.in_memory(tasks=[plain], queues=[Queue("default", time_limit="5s")])
+        async with app, app.worker():
+            assert await (await plain.enqueue(app)).result("5s") == "done"
+
+
+def test_an_interruption_inside_a_call_ends_it() -> None:
+    run = ThreadRun()
+
+    def interrupts_itself() -> str:
+        run.interrupt(Interrupted)
+        return "never"
+
+    with pytest.raises(Interrupted):
+        run.run(interrupts_itself)
+    assert not run.interrupt(Interrupted)
+
+
+def test_an_interruption_after_the_return_is_too_late_and_leaves_nothing_behind() -> None:
+    me = ctypes.c_ulong(threading.get_ident())
+    late = partial(ctypes.pythonapi.PyThreadState_SetAsyncExc, me, ctypes.py_object(Interrupted))
+    for _ in range(1_000):
+        run = ThreadRun()
+        assert run.run(late) == 1
+        assert not run.interrupt(Interrupted)
+
+
+def test_an_interruption_before_the_call_begins_keeps_it_from_running() -> None:
+    run, ran = ThreadRun(), list[int]()
+    assert run.interrupt(Interrupted)
+    with pytest.raises(Interrupted):
+        run.run(lambda: ran.append(1))
+    assert ran == []
+
+
+async def test_only_the_code_that_runs_is_blamed_for_a_blocked_loop() -> None:
+    def held(drive: Drive[object]) -> Running:
+        delivery = Delivery(
+            id="a", fence=1, task="t", queue="q", envelope=b"", attempt=1, losses=0, lease_ms=1, enqueued_at=0
+        )
+        return Running(delivery, stop_by=0, renew_at=0, drive=drive, hard_at=10.0)
+
+    blamed: list[bool] = []
+
+    async def handler() -> None:
+        blamed.append(blocks_the_loop(held(drive), now=12.0))
+        await asyncio.sleep(0)
+        blamed.append(blocks_the_loop(held(drive), now=10.5))
+
+    async def driven() -> None:
+        await drive
+
+    drive: Drive[object] = Drive(handler())
+    attempt = asyncio.create_task(driven())
+    await asyncio.sleep(0)
+    blamed.append(blocks_the_loop(held(drive), now=12.0))
+    await attempt
+    assert blamed == [True, False, False]

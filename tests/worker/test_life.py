@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +14,17 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
-from stem import ConfigError, EngineUnavailableError, Middleware, RetryPolicy, Signal, Stem, TaskContext, task
+from stem import (
+    ConfigError,
+    EngineUnavailableError,
+    JobFailed,
+    Middleware,
+    RetryPolicy,
+    Signal,
+    Stem,
+    TaskContext,
+    task,
+)
 from stem.contracts.broker import Delivery
 from stem.contracts.engine import Engine, RenewalLine
 from stem.core.context import JobHandle
@@ -284,6 +296,60 @@ class TestStopping:
             await worker.stop("soft")
             assert (await handle.status()).reason == "interrupted"
 
+    @pytest.mark.parametrize("kind", ["async", "plain"])
+    async def test_an_at_most_once_job_whose_handler_does_not_stop_is_buried_not_run_again(self, kind: str) -> None:
+        begun, free, runs = threading.Event(), threading.Event(), list[str]()
+
+        @task("once.async", at_most_once=True)
+        async def deaf() -> None:
+            runs.append("async")
+            begun.set()
+            while not free.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.05)
+
+        @task("once.plain", at_most_once=True)
+        def plain() -> None:
+            runs.append("plain")
+            begun.set()
+            lock.acquire()  # in C, where no interruption reaches it
+
+        lock = threading.Lock()
+        lock.acquire()
+        async with Stem.in_memory(tasks=[deaf, plain]) as app:
+            async with app.worker() as worker:
+                handle = await (deaf if kind == "async" else plain).enqueue(app)
+                await asyncio.to_thread(begun.wait, 5)
+                await worker.stop("hard")
+                assert worker.stuck
+            with pytest.raises(JobFailed) as caught:
+                await handle.result("5s")
+            assert caught.value.reason == "interrupted"
+            free.set()
+            lock.release()
+            await app.worker(burst=True).run()
+            assert runs == [kind]
+
+    async def test_two_who_stop_it_at_once_wait_for_the_same_end(self) -> None:
+        async with Stem.in_memory(tasks=[ping]) as app:
+            worker = app.worker()
+            running = asyncio.create_task(worker.run())
+            await (await ping.enqueue(app)).result("5s")
+            await asyncio.gather(worker.stop(), worker.stop("hard"), running)
+            assert await app.engine.presence.alive() == []
+
+    async def test_a_stop_that_is_cancelled_goes_on(self) -> None:
+        async with Stem.in_memory(tasks=[ping]) as app:
+            worker = app.worker()
+            await worker.start()
+            stopping = asyncio.create_task(worker.stop())
+            await asyncio.sleep(0)
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+            await worker.stop()
+            assert not [one for one in threading.enumerate() if one.name == "stem-renewals"]
+            assert not [one for one in asyncio.all_tasks() if one.get_name().startswith("stem-")]
+
     async def test_stopping_twice_is_fine(self) -> None:
         async with Stem.in_memory(tasks=[ping]) as app:
             worker = app.worker()
@@ -443,7 +509,7 @@ class TestObservers:
             async with app.worker(name="w-1"):
                 while not (present := await app.engine.presence.alive()):
                     await asyncio.sleep(0.01)
-                assert [one.worker for one in present] == ["w-1"]
+                assert [one.worker.rpartition("-")[0] for one in present] == ["w-1"]
             assert await app.engine.presence.alive() == []
 
     async def test_the_library_leaves_the_root_logger_alone(self) -> None:
