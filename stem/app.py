@@ -180,7 +180,11 @@ class Stem(Generic[N_contra]):
 
     def call(self, name: N_contra, args: Mapping[str, object] | None = None) -> TaskEnqueueBuilder[Any]:
         """A call by name with its arguments as a mapping, not yet sent."""
+        if not isinstance(name, str):
+            raise ConfigError(f"a task is named by text, found {name!r}; a call goes through `await call.enqueue(app)`")
         task = self.load().get(name)
+        if args is not None and not isinstance(args, Mapping):
+            raise InvalidArgumentsError(name, [f"expected a mapping of field to value, found {args!r}"])
         try:
             return task.build(task.arguments.from_mapping(args or {}))
         except ValidationError as fault:

@@ -42,7 +42,7 @@ def _file(path: Path) -> dict[str, str]:
             read = tomllib.load(file)
     except FileNotFoundError:
         return {}
-    except (OSError, tomllib.TOMLDecodeError) as fault:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise ConfigError(f"{path} cannot be read: {fault}") from None
     problems = [_problem(path, name, value) for name, value in read.items() if _wrong(name, value)]
     if problems:

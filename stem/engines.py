@@ -18,7 +18,7 @@ def make_engine(url: str, namespace: str) -> Engine:
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full` for one fsync a commit; `memory://`.
     """
-    scheme = url.partition(":")[0]
+    scheme = url.partition(":")[0].lower()
     if scheme == "memory":
         from stem.memory import MemoryEngine
 
@@ -32,15 +32,25 @@ def make_engine(url: str, namespace: str) -> Engine:
 
 
 def _sqlite(url: str) -> tuple[str, Literal["normal", "full"]]:
-    parts = urlsplit(url)
-    path = unquote(parts.path)[1:] if not parts.netloc else ""
-    options = dict(parse_qsl(parts.query))
-    durability = options.pop("durability", "normal")
-    if not url.startswith("sqlite:///") or not path or options or durability not in {"normal", "full"}:
+    head, _, rest = url.partition(":///")
+    path, asked, query = rest.partition("?")
+    options = parse_qsl(query, keep_blank_values=True)
+    durability = options[0][1] if options else "normal"
+    wrong_options = bool(asked) and (
+        [key for key, _ in options] != ["durability"] or durability not in {"normal", "full"}
+    )
+    path = unquote(path)
+    if head.lower() != "sqlite" or not path or not path.isprintable() or "#" in rest or wrong_options:
         raise ConfigError(
             f"a SQLite URL looks like sqlite:///path/to/file.db or sqlite:///file.db?durability=full, found {url!r}"
+            + ("; write # and ? of a path as %23 and %3F" if "#" in rest or "?" in query else "")
         )
     return path, "full" if durability == "full" else "normal"
+
+
+def sqlite_path(url: str) -> str:
+    """The file that a SQLite URL names; "" for another engine. ConfigError as `make_engine`."""
+    return _sqlite(url)[0] if url.partition(":")[0].lower() == "sqlite" else ""
 
 
 def redacted(url: str) -> str:

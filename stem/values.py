@@ -38,3 +38,8 @@ def uuid7(unix_ms: int, chance: int) -> str:
     high, low = rand >> 62, rand & ((1 << 62) - 1)
     number = (unix_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
     return f"{number:032x}"
+
+
+def plain(text: str) -> str:
+    """Text without what would steer a terminal; line breaks and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)

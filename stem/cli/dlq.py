@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from stem.cli.find import app_without_tasks
-from stem.cli.output import Column, age, emit, facts, json_text, many, note, one_line, plain, progress, table
+from stem.cli.output import Column, age, emit, facts, json_text, many, note, one_line, progress, table
 from stem.cli.root import Function, Group, Said, Span, UsageError, confirmed, said, say, wait_for
+from stem.values import plain
 
 if TYPE_CHECKING:
     from stem.app import Stem

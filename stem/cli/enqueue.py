@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 
 import click
 
-from stem.cli.find import app_with_tasks
+from stem.cli.find import app_with_tasks, missing_file
 from stem.cli.output import Bar, emit, json_text, note, progress
 from stem.cli.root import Command, Said, Span, UsageError, said, wait_for
 from stem.errors import InvalidArgumentsError, hint, nearest
+from stem.values import UNSET
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -54,6 +55,8 @@ def command(
 
     KEY=VALUE is an argument of the task: text as it is, everything else as JSON. a.b=1 reaches into a nested model.
     """
+    if timeout is not None and not wait:
+        raise UsageError("--timeout says how long --wait waits; add --wait")
     app = app_with_tasks(asked)
     task = app.load().get(name)
     given = {**_document(name, document), **parse(task, words)}
@@ -104,9 +107,14 @@ def _with_options(
 async def _send(
     app: Stem, asked: Said, call: TaskEnqueueBuilder[Any], patience: timedelta | None, *, wait: bool
 ) -> None:
+    new_file = missing_file(app)
     async with app:
         handle = await app.submit(call)
         task = call.request.task.name
+        if new_file:
+            note(f"made a new database, {new_file}")
+        if call.request.options.queue is not UNSET:
+            await _remark_on_unserved(app, str(call.request.options.queue))
         if wait:
             if handle.enqueued != "new":
                 note(_words(handle, task))
@@ -154,6 +162,13 @@ async def _follow(handle: JobHandle[Any], bar: Bar) -> None:
         seen = job.progress
         text = f" {seen.message}" if seen is not None and seen.message else ""
         bar.to(0 if seen is None else seen.percent, f"{job.task} {job.state}{text}")
+
+
+async def _remark_on_unserved(app: Stem, queue: str) -> None:
+    """A queue that no worker serves keeps its jobs for ever: say so."""
+    served = {name for one in await app.engine.presence.alive() for name in json.loads(one.info).get("queues", ())}
+    if served and queue not in served:
+        note(f"no worker that is alive serves the queue {queue!r}; {hint(nearest(queue, served), sorted(served))}")
 
 
 async def _remark_on_silence(app: Stem, job_id: str) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from stem.cli.output import note
 from stem.config import DEFAULT_NAMESPACE, DEFAULT_URL, load
-from stem.errors import AppNotFoundError, ConfigError, StemError, hint, nearest
+from stem.errors import AppNotFoundError, ConfigError, EngineUnavailableError, StemError, hint, nearest
 
 if TYPE_CHECKING:
     from stem.app import Stem
@@ -41,14 +40,12 @@ def app_without_tasks(said: Said) -> Stem:
     """The app that was named, or else one on the URL that was named; for looking, which needs no tasks."""
     target = said.app or load().app
     if target:
-        return _announced(_overridden(_imported(target, said), said, memory=False))
+        return _there(_overridden(_imported(target, said), said, memory=False))
     from stem.app import Stem
 
     settings = load()
     url, namespace = said.url or settings.url, said.namespace or settings.namespace
-    return _announced(
-        _overridden(Stem(url or DEFAULT_URL, namespace=namespace or DEFAULT_NAMESPACE), said, memory=False)
-    )
+    return _there(_overridden(Stem(url or DEFAULT_URL, namespace=namespace or DEFAULT_NAMESPACE), said, memory=False))
 
 
 def _overridden(app: Stem, said: Said, *, memory: bool) -> Stem:
@@ -67,12 +64,22 @@ def _overridden(app: Stem, said: Said, *, memory: bool) -> Stem:
     return app
 
 
-def _announced(app: Stem) -> Stem:
-    """Say when looking is about to make a new, empty database: most often that is the wrong folder."""
-    path = app.url.partition("?")[0].removeprefix("sqlite:///")
-    if path != app.url and path and not Path(path).exists():
-        note(f"there was no database at {path}; made an empty one")
+def _there(app: Stem) -> Stem:
+    """The app, when there is something to look at: looking makes no database, for the name is most often a slip."""
+    path = missing_file(app)
+    if path:
+        raise EngineUnavailableError(
+            f"there is no database at {path} yet: `stem worker` or `stem enqueue` makes it; --url names another"
+        )
     return app
+
+
+def missing_file(app: Stem) -> str:
+    """The path of a file that an open would have to make; "" when it is there, or the app keeps no file."""
+    from stem.engines import sqlite_path
+
+    path = sqlite_path(app.url)
+    return path if path and not Path(path).exists() else ""
 
 
 # ---------------------------------------------------------------- importing the app
@@ -138,14 +145,14 @@ def _named(module: ModuleType, attribute: str) -> Stem:
             close = nearest(part, known)
             asked = f"did you mean {close!r}? " if close else ""
             raise AppNotFoundError(
-                f"module {module.__name__!r} has no {attribute!r}; {asked}({what}: {', '.join(known[:5]) or 'none'})"
+                f"module {module.__name__!r} has no name {attribute!r}; {asked}({what}: {', '.join(known[:5]) or 'none'})"
             )
         value = getattr(value, part)
     if not isinstance(value, Stem):
         apps = _apps(module)
         tail = f"; did you mean {module.__name__}:{next(iter(apps))}?" if apps else ""
         raise AppNotFoundError(
-            f"{module.__name__}:{attribute} is a {type(value).__name__}, expected a Stem, as in `app = Stem(...)`{tail}"
+            f"{module.__name__}:{attribute} is of type {type(value).__name__}, expected a Stem, as in `app = Stem(...)`{tail}"
         )
     return value
 

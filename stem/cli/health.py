@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stem.cli.find import app_without_tasks
-from stem.cli.output import age, emit, facts
-from stem.cli.root import Command, Said, said, wait_for
+from stem.cli.output import age, emit, facts, many
+from stem.cli.root import Command, Said, said, say, wait_for
 from stem.errors import EngineRefusedError, EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, short_help="ask the database whether it answers, and who is alive")
 @said
-def command(asked: Said) -> None:
+def command(asked: Said) -> int:
     """Ask the database whether it answers, how durable it is, and which workers are alive; exit 69 if it is away."""
     from stem.engines import redacted
 
@@ -28,12 +28,14 @@ def command(asked: Said) -> None:
     try:
         told = wait_for(_asked(app))
     except (EngineUnavailableError, EngineRefusedError) as fault:
-        if asked.json:
-            emit({"ok": False, "url": redacted(app.url), "namespace": app.namespace, "error": str(fault)})
-        raise
+        if not asked.json:
+            raise
+        emit({"ok": False, "url": redacted(app.url), "namespace": app.namespace, "error": str(fault)})
+        say(str(fault))
+        return fault.exit_code
     if asked.json:
         emit(told)
-        return
+        return 0
     workers = told["workers"]
     facts(
         [
@@ -45,15 +47,16 @@ def command(asked: Said) -> None:
             ("workers", "\n".join(_worker(one) for one in workers) or "none alive; start one with `stem worker`"),
         ]
     )
+    return 0
 
 
 async def _asked(app: Stem) -> dict[str, Any]:
     from stem.engines import redacted
 
     async with app:
-        await app.queues.list()
-        start = time.perf_counter()
         queues = await app.queues.list()
+        start = time.perf_counter()
+        await app.engine.limiter.define([])  # writes nothing, but has to be able to
         took = time.perf_counter() - start
         alive = await app.engine.presence.alive()
         return {
@@ -85,7 +88,7 @@ def _info(said_of_itself: bytes) -> dict[str, Any]:
 
 def _queue(one: Any) -> str:
     paused = " (paused)" if one.paused else ""
-    return f"{one.name}{paused}: {one.waiting:,} waiting, {one.running:,} running, {one.dead:,} dead letters"
+    return f"{one.name}{paused}: {one.waiting:,} waiting, {one.running:,} running, {many(one.dead, 'dead letter')}"
 
 
 def _worker(one: dict[str, Any]) -> str:

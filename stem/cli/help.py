@@ -25,13 +25,13 @@ GROUPS = {
 ALIASES = {"call": "enqueue"}
 
 USAGE = "Usage: stem [-A module:app] COMMAND [OPTIONS]"
-INTRO = "Background jobs that the type checker knows. Jobs live in .stem/stem.db unless a URL says otherwise."
+INTRO = "Background jobs that the type checker knows.\nJobs live in .stem/stem.db unless a URL says otherwise."
 #: The options every command takes, before or after its name.
 COMMON = {
-    "-A, --app MODULE:APP": "where the Stem is; else STEM_APP, or app = in stem.toml",
-    "--url URL": "the database, as sqlite:///jobs.db; else the app's own, or STEM_URL",
-    "--namespace NAME": "the part of the database; else the app's own, or STEM_NAMESPACE",
-    "--json": "one JSON document on stdout instead of words and tables",
+    "-A, --app MODULE:APP": "the Stem; else STEM_APP, or app = in stem.toml",
+    "--url URL": "the database; else the app's own, or STEM_URL",
+    "--namespace NAME": "its part; else the app's own, or STEM_NAMESPACE",
+    "--json": "one JSON document instead of words and tables",
     "-v, --verbose": "show the traceback of an error",
     "--version": "show the version",
     "-h, --help": "show this help, or that of a command",

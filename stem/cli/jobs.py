@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from stem.cli.find import app_without_tasks
-from stem.cli.output import Column, age, emit, facts, note, one_line, plain, table
+from stem.cli.output import Column, age, emit, facts, note, one_line, table
 from stem.cli.root import Group, Said, said, say, wait_for
 from stem.errors import UnknownJobError
+from stem.values import plain
 
 if TYPE_CHECKING:
     from stem.core.job import Job

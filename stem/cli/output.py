@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from stem.values import plain
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -44,11 +46,6 @@ def json_text(value: object) -> str:
 def note(message: str) -> None:
     """A remark beside the output, on stderr."""
     sys.stderr.write(f"stem: note: {plain(message)}\n")
-
-
-def plain(text: str) -> str:
-    """Text without what would steer a terminal; line breaks and tabs stay."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def one_line(text: str, most: int = 100) -> str:
@@ -119,8 +116,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], *, empty:
     from rich.table import Table
 
     screen = console()
+    every = columns
     columns, rows = _fitting(columns, rows, screen.width)
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    hidden = [column.heading for column in every if column not in columns]
+    if hidden:
+        note(f"no room for {', '.join(hidden)}: a wider terminal or --json shows them")
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", collapse_padding=True)
     for index, column in enumerate(columns):
         longest = _width(column, index, rows)
         drawn.add_column(

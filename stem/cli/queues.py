@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from stem.cli.find import app_without_tasks
-from stem.cli.output import Column, emit, many, note, plain, progress, table
+from stem.cli.output import Column, emit, many, note, progress, table
 from stem.cli.root import Group, Said, confirmed, said, wait_for
 from stem.errors import nearest
+from stem.values import plain
 
 if TYPE_CHECKING:
     from stem.app import Stem

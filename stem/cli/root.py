@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
@@ -15,6 +16,7 @@ import click
 from stem.cli import help as texts
 from stem.cli.output import let_go_of_stdout
 from stem.errors import ConfigError, StemError, hint, nearest
+from stem.values import plain
 
 T = TypeVar("T")
 
@@ -172,7 +174,9 @@ def _seconds(value: str) -> str | float:
 
 def run(args: list[str]) -> int:
     """Do what `args` say; the exit code."""
-    asked = Said(verbose="-v" in args or "--verbose" in args)
+    asked = Said(verbose="-v" in args or "--verbose" in args, json="--json" in args)
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -185,7 +189,7 @@ def run(args: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as fault:
-        return report(fault, verbose=asked.verbose)
+        return report(fault, verbose=asked.verbose, as_json=asked.json)
     return code if isinstance(code, int) else 0
 
 
@@ -194,8 +198,16 @@ def wait_for(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def report(fault: Exception, *, verbose: bool) -> int:
-    """Say on stderr what went wrong, in at most five lines without `verbose`; the exit code."""
+def report(fault: Exception, *, verbose: bool, as_json: bool = False) -> int:
+    """Say on stderr what went wrong, in at most five lines without `verbose`; the exit code.
+
+    With `as_json` the same is the one document on stdout, with the facts of the error.
+    """
+    if isinstance(fault, click.exceptions.NoArgsIsHelpError) and fault.ctx is not None:
+        click.echo(fault.ctx.get_help(), err=True)
+        return fault.exit_code
+    if as_json:
+        _emit_error(fault)
     if isinstance(fault, click.ClickException):
         say(fault.format_message(), then=_help_line(fault))
         return fault.exit_code
@@ -212,10 +224,16 @@ def report(fault: Exception, *, verbose: bool) -> int:
     return FAILED
 
 
+def _emit_error(fault: Exception) -> None:
+    from stem.cli.output import emit
+
+    message = fault.format_message() if isinstance(fault, click.ClickException) else str(fault)
+    facts = {name: value for name, value in vars(fault).items() if isinstance(fault, StemError) and name != "exit_code"}
+    emit({"error": {"type": type(fault).__name__, "message": message, **facts}})
+
+
 def say(message: str, *, then: str = "") -> None:
     """Lines on stderr, the first marked with the program's name, the last with the next step."""
-    from stem.cli.output import plain
-
     lines = [line for line in plain(message).splitlines() if line.strip()] or ["failed without a message"]
     room = LINES - bool(then)
     if len(lines) > room:

@@ -10,14 +10,15 @@ import signal
 import sys
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
 from stem.cli.find import app_with_tasks
-from stem.cli.output import many, plain
-from stem.cli.root import FAILED, Command, Said, Span, said, say
-from stem.errors import ConfigError, EngineUnavailableError
+from stem.cli.output import many
+from stem.cli.root import FAILED, Command, Said, Span, UsageError, said, say
+from stem.errors import ConfigError, EngineUnavailableError, hint, nearest
+from stem.values import plain
 
 if TYPE_CHECKING:
     from stem.app import Stem
@@ -71,10 +72,13 @@ def command(
     from stem.worker.process import tune
 
     configure("json" if log_format == "json" else "text", log_level)
+    named = [queue.strip() for queue in queues.split(",") if queue.strip()]
+    if queues and not named:
+        raise UsageError(f"-Q names no queue, found {queues!r}")
     app = app_with_tasks(asked, memory=burst)
     options: dict[str, Any] = {
         "concurrency": concurrency,
-        "queues": [queue.strip() for queue in queues.split(",") if queue.strip()],
+        "queues": named,
         "name": name,
         "strict": strict,
         "burst": burst,
@@ -82,8 +86,7 @@ def command(
     }
     tune()
     banner = log_format == "text" and dev != "again"
-    code, stuck = asyncio.run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev is not None))
-    return _leave(code) if stuck else code
+    return asyncio.run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev is not None))
 
 
 def refuse_where_workers_cannot_run(platform: str) -> None:
@@ -92,17 +95,15 @@ def refuse_where_workers_cannot_run(platform: str) -> None:
         raise ConfigError("workers run on Linux and macOS; on Windows stem can enqueue, look and steer")
 
 
-async def _serve(
-    app: Stem, asked: Said, options: dict[str, Any], patience: float, *, banner: bool, dev: bool
-) -> tuple[int, bool]:
-    """The exit code, and whether a handler is left that would keep the process from ending."""
+async def _serve(app: Stem, asked: Said, options: dict[str, Any], patience: float, *, banner: bool, dev: bool) -> int:
+    """The exit code; does not return when a handler is left that would keep the process from ending."""
     ending = Ending(asyncio.current_task())
     ending.listen(parent=dev)
     try:
         await _open_patiently(app, patience)
     except asyncio.CancelledError:
         log.info("stopped before the store was there")
-        return 0, False
+        return 0
     try:
         worker = app.worker(**options)
         app.signals.worker_started.connect(lambda _: _started(app, asked, worker, options, ending, banner, dev))
@@ -113,10 +114,13 @@ async def _serve(
         except asyncio.CancelledError:
             if ending.worker is not None:
                 raise
-            return 0, False
-        return _ended(worker)
+            return 0
+        code, stuck = _ended(worker)
     finally:
         await app.close()
+    if stuck:
+        _leave(code)  # from inside: the event loop would wait for what does not end
+    return code
 
 
 def _started(
@@ -128,11 +132,14 @@ def _started(
         if dev:
             click.echo(_next_steps(app, asked), err=True)
     log.info("worker %s is ready", worker.name, extra={"worker": worker.name})
+    for queue in worker.strange_queues:
+        known = sorted(worker.known_queues)
+        log.warning("no task here names the queue %r; %s", queue, hint(nearest(queue, known), known))
 
 
 def _ended(worker: Worker) -> tuple[int, bool]:
-    done = many(worker.counts["done"], "job")
-    log.info("worker %s has ended: %s done", worker.name, done, extra={"worker": worker.name})
+    told = [f"{count:,} {what}" for what, count in worker.counts.items() if count and what != "started"]
+    log.info("worker %s has ended: %s", worker.name, ", ".join(told) or "no jobs", extra={"worker": worker.name})
     stuck = worker.stuck
     if worker.failed is None:
         return 0, stuck
@@ -141,7 +148,7 @@ def _ended(worker: Worker) -> tuple[int, bool]:
     return FAILED, stuck
 
 
-def _leave(code: int) -> int:
+def _leave(code: int) -> NoReturn:
     """End although a handler goes on: its job was handed back, and nothing here would ever end it."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
@@ -246,15 +253,12 @@ def _next_steps(app: Stem, asked: Said) -> str:
 
 
 def _show_jobs(app: Stem) -> None:
-    """One line for every job that ended, for people who watch while they write."""
+    """One line for every job that did not fail, for people who watch while they write; failures are logged anyway."""
 
     def show(event: Signal) -> None:
-        what = {"job_succeeded": "succeeded", "job_failed": "failed", "job_retried": "will be retried"}
-        words = what.get(event.name, event.name.removeprefix("job_"))
-        error = f": {event.error.type}: {event.error.message}" if event.error is not None else ""
-        level = logging.WARNING if error else logging.INFO
-        text = plain(f"{event.task} {words} after {event.run_ms} ms (job {event.job_id}){error}")
-        log.log(level, "%s", text, extra={"job_id": event.job_id, "task": event.task})
+        words = event.name.removeprefix("job_")
+        text = plain(f"{event.task} {words} after {event.run_ms} ms (job {event.job_id})")
+        log.info("%s", text, extra={"job_id": event.job_id, "task": event.task})
 
-    for source in app.signals.settled.values():
-        source.connect(show)
+    for name in ("job_succeeded", "job_snoozed", "job_cancelled"):
+        app.signals.settled[name].connect(show)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 import msgspec
 
 from stem.contracts.dead_letters import DeadFilter, Replayed
 from stem.contracts.dead_letters import DeadLetter as StoredLetter
 from stem.contracts.engine import Engine
+from stem.core.cursor import page_size
 from stem.core.duration import Duration, instant, instant_ms, milliseconds
 from stem.core.outcome import ErrorRecord
 from stem.core.record import decode_record
-from stem.errors import UnknownJobError
+from stem.core.settle import DeadReason
+from stem.errors import ConfigError, UnknownJobError, hint, nearest
 
 # the view has a method called `list`, which hides the type inside its class
 Replays: TypeAlias = list[Replayed]
@@ -63,6 +65,7 @@ class DeadLettersView:
         cursor: str = "",
     ) -> tuple[list[DeadLetter], str]:
         """A page, newest death first, and the cursor of the next page ("" at the end)."""
+        page_size(limit)
         which = _filter(queue, task, reason, since, before)
         page, more = await self._engine().dead_letters.page(which, limit=limit, cursor=cursor)
         return [_letter(one) for one in page], more
@@ -111,6 +114,10 @@ class DeadLettersView:
         return gone
 
     async def _chosen(self, ids: Iterable[str] | None, which: DeadFilter) -> Ids:
+        if isinstance(ids, str):
+            raise ConfigError(f"ids must be a list of job ids, found the text {ids!r}; write [{ids!r}]")
+        if ids is not None and which != DeadFilter():
+            raise ConfigError("name ids, or say which by queue, task, reason, since or before, not both")
         if ids is not None:
             return [*dict.fromkeys(ids)]
         return [letter.id async for letter in self._all(which)]
@@ -126,6 +133,11 @@ class DeadLettersView:
 
 
 def _filter(queue: str, task: str, reason: str, since: datetime | None, before: datetime | None) -> DeadFilter:
+    known = get_args(DeadReason)
+    if reason and reason not in known:
+        raise ConfigError(
+            f"there is no reason {reason!r} to be a dead letter; {hint(nearest(reason, known), known, 9)}"
+        )
     return DeadFilter(
         queue=queue,
         task=task,

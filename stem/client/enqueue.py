@@ -15,7 +15,7 @@ from stem.core.call import Request, TaskEnqueueBuilder
 from stem.core.envelope import Submission
 from stem.core.options import Options
 from stem.core.submit import submission, unique_rule
-from stem.errors import UniqueConflictError
+from stem.errors import ConfigError, UniqueConflictError
 from stem.observe.middleware import AnyCall, Middleware, enqueue_chain
 from stem.observe.signals import JobEvent, Signals
 from stem.values import uuid7
@@ -48,6 +48,7 @@ class Sender:
 
     async def send(self, call: TaskEnqueueBuilder[R]) -> Handle[R]:
         """Publish one call."""
+        _check(call)
         if not self._wrapped:
             return await self._send(call)
         through = await self._chain(call)
@@ -60,6 +61,7 @@ class Sender:
         handles: list[Handle[R]] = []
         slice_: list[Request] = []
         for call in calls:
+            _check(call)
             slice_.append(call.request)
             if len(slice_) == BATCH:
                 handles += await self._send_slice(slice_)
@@ -120,3 +122,8 @@ class Sender:
         if answer.status == "new" and self._signals.job_enqueued:
             self._signals.job_enqueued.emit(JobEvent(job_id=made.id, task=made.task, queue=made.queue))
         return Handle(self._engine, made.id, request.task, enqueued=answer.status, clock=self._clock)
+
+
+def _check(call: object) -> None:
+    if not isinstance(call, TaskEnqueueBuilder):
+        raise ConfigError(f"expected a call, as charge.build(order), found {call!r}")

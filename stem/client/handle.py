@@ -11,14 +11,17 @@ from pydantic import ValidationError
 from stem.client.views import job as job_view
 from stem.clock import Clock
 from stem.contracts.engine import Engine
+from stem.contracts.jobs import JobRow
 from stem.core.codec import faults
 from stem.core.commands import COMMAND_TTL_MS, RENEW, inbox_of
 from stem.core.context import Enqueued
 from stem.core.duration import Duration, milliseconds
+from stem.core.envelope import group_of
 from stem.core.job import Job
+from stem.core.options import DEFAULT_RESULT_TTL_MS, text
 from stem.core.outcome import Stopped
 from stem.core.record import JobRecord, decode_record
-from stem.core.settle import Terms, settle
+from stem.core.settle import Arrive, Terms, settle
 from stem.core.task import AnyTask
 from stem.errors import JobCancelled, JobError, JobFailed, ResultNotKept, ResultTimeout, UnknownJobError
 from stem.values import Receipt
@@ -102,18 +105,28 @@ class Handle(Generic[R_co]):
 
 
 async def cancel(engine: Engine, job_id: str, reason: str, *, now_ms: int) -> bool:
-    """Cancel a job in whatever state it is; False when it had ended already."""
+    """Cancel a job in whatever state it is; False when it had ended otherwise already."""
+    text(reason, "the reason of a cancel")
     row = await engine.jobs.get(job_id)
-    terms = Terms(
-        receipt=Receipt(job_id, -1 if row is None else row.fence),
-        task="" if row is None else row.task,
-        queue="" if row is None else row.queue,
-        priority=0 if row is None else row.priority,
-        attempt=0 if row is None else row.attempts,
-        enqueued_at=0 if row is None else row.enqueued_at,
-    )
+    terms = Terms(receipt=Receipt(job_id, -1), attempt=0) if row is None else _terms(row)
     settlement = settle(terms, Stopped(reason), now_ms=now_ms, jitter=0.0)
     answer = await engine.broker.cancel(job_id, reason, settlement)
     if answer.status == "requested" and row is not None and row.worker:
         await engine.inbox.send(inbox_of(row.worker), RENEW, ttl_ms=COMMAND_TTL_MS)
-    return answer.status != "finished"
+    return answer.status != "finished" or answer.state == "cancelled"
+
+
+def _terms(row: JobRow) -> Terms:
+    """Of a job that waits, should it be cancelled now: nothing of it has run since its last settlement."""
+    group = group_of(row.envelope)
+    return Terms(
+        receipt=Receipt(row.id, row.fence),
+        task=row.task,
+        queue=row.queue,
+        priority=row.priority,
+        attempt=row.attempts,
+        losses=row.losses,
+        enqueued_at=row.enqueued_at,
+        result_ttl_ms=row.result_ttl_ms or DEFAULT_RESULT_TTL_MS,
+        effects=(Arrive(group, row.id, ok=False, value=b"null"),) if group else (),
+    )

@@ -9,6 +9,7 @@ from stem.client.views import job as job_view
 from stem.clock import Clock
 from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter
+from stem.core.cursor import page_size
 from stem.core.job import Job
 from stem.core.states import JobState
 from stem.errors import UnknownJobError
@@ -31,6 +32,7 @@ class JobsView:
         self, *, states: tuple[JobState, ...] = (), queue: str = "", task: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[list[Job], str]:
         """A page of jobs, newest first, and the cursor of the next page ("" at the end)."""
+        page_size(limit)
         which = JobFilter(states=states, queue=queue, task=task)
         rows, more = await self._engine().jobs.page(which, limit=limit, cursor=cursor)
         return [job_view(row) for row in rows], more

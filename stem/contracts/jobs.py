@@ -21,6 +21,7 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
     fence: int = 0
     deliveries: int = 0
     losses: int = 0
+    result_ttl_ms: int = 0
     enqueued_at: int = 0
     ready_at: int | None = None
     expires_at: int | None = None

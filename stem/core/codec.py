@@ -15,7 +15,13 @@ from types import UnionType
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator, to_jsonable_python
+from pydantic_core import (
+    PydanticCustomError,
+    PydanticSerializationError,
+    SchemaSerializer,
+    SchemaValidator,
+    to_jsonable_python,
+)
 
 from stem.errors import ConfigError
 
@@ -46,7 +52,12 @@ class ArgumentsCodec(Generic[A]):
 
     def decode(self, data: bytes) -> A:
         """The arguments; pydantic.ValidationError when they do not fit."""
-        made: A = self._validator.validate_json(data)
+        try:
+            made: A = self._validator.validate_json(data)
+        except ValidationError:
+            raise
+        except Exception as fault:
+            raise unexpected(self.model, fault, data.decode("utf-8", "backslashreplace")) from fault
         return made
 
     def encode(self, args: A) -> bytes:
@@ -62,8 +73,17 @@ class ArgumentsCodec(Generic[A]):
         return data
 
     def from_mapping(self, values: Mapping[str, object]) -> A:
-        """The arguments from a mapping; pydantic.ValidationError when they do not fit."""
-        return self.model.model_validate(dict(values))
+        """The arguments from a mapping; pydantic.ValidationError when they do not fit.
+
+        Also when a validator of the model's own raises something else than ValueError or AssertionError, which
+        pydantic lets through.
+        """
+        try:
+            return self.model.model_validate(dict(values))
+        except ValidationError:
+            raise
+        except Exception as fault:
+            raise unexpected(self.model, fault, dict(values)) from fault
 
 
 class ResultCodec:
@@ -123,6 +143,12 @@ def canonical(data: bytes, path: str | None = None) -> bytes:
     for part in path.split(".") if path else ():
         value = value.get(part) if isinstance(value, dict) else None
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def unexpected(model: type[BaseModel], fault: Exception, found: object) -> ValidationError:
+    """What a validator of the user's own raised, as pydantic would have told it."""
+    said = PydanticCustomError("validator_failed", "a validator raised {error}", {"error": repr(fault)[:200]})
+    return ValidationError.from_exception_data(model.__name__, [{"type": said, "loc": (), "input": found}])
 
 
 def faults(error: ValidationError) -> list[str]:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
-from stem.core.duration import Duration
+from stem.core.duration import Duration, milliseconds
 from stem.core.job import Job
+from stem.core.options import retries, text
 
 if TYPE_CHECKING:
     from stem.core.call import TaskEnqueueBuilder
@@ -44,7 +45,10 @@ class JobHandle(Protocol[R_co]):
         ...
 
     def cancel(self, reason: str = "cancelled by the caller") -> Coroutine[Any, Any, bool]:
-        """Ask for the job to end. True: it is cancelled or will be at its next await; False: it had ended."""
+        """Ask for the job to end. True: it is cancelled, or its worker was asked to end it; False: it had ended.
+
+        A running job that ends by itself before it hears of it keeps its own end.
+        """
         ...
 
     def watch(self) -> AsyncIterator[Job]:
@@ -148,14 +152,16 @@ class TaskContext(Protocol):
 class RetryRequested(BaseException):
     """How `ctx.retry` leaves the handler; a BaseException, so that `except Exception` does not swallow it."""
 
-    def __init__(self, delay_ms: int | None, max_retries: int | None, reason: str) -> None:
-        self.delay_ms, self.max_retries, self.reason = delay_ms, max_retries, reason
+    def __init__(self, delay: Duration | None, max_retries: int | None, reason: str) -> None:
+        self.delay_ms = None if delay is None else milliseconds(delay, what="retry delay")
+        self.max_retries = None if max_retries is None else retries(max_retries)
+        self.reason = text(reason, "the reason of a retry")
         super().__init__(reason)
 
 
 class SnoozeRequested(BaseException):
     """How `ctx.snooze` leaves the handler."""
 
-    def __init__(self, delay_ms: int) -> None:
-        self.delay_ms = delay_ms
-        super().__init__(f"snoozed for {delay_ms} ms")
+    def __init__(self, delay: Duration) -> None:
+        self.delay_ms = milliseconds(delay, what="snooze")
+        super().__init__(f"snoozed for {self.delay_ms} ms")

@@ -17,6 +17,8 @@ _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400
 _PART: Final = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)(ms|s|m|h|d|w)")
 #: Longest span accepted: 100 years. Beyond it a number is a mistake (often milliseconds given as seconds).
 _LONGEST_MS: Final = 100 * 366 * 86_400_000
+#: The end of the year 2499: every instant up to it, and a century more, can be shown in every zone.
+_LATEST_MS: Final = 16_725_225_600_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -66,7 +68,10 @@ def instant_ms(value: datetime, *, what: str = "instant") -> int:
         raise ConfigError(f"{what} must be an aware datetime, found {value!r}")
     if value.utcoffset() is None:
         raise ConfigError(f"{what} must carry a time zone, found the naive {value.isoformat()}; add tzinfo=UTC")
-    return (value - _EPOCH) // _MILLISECOND
+    ms = (value - _EPOCH) // _MILLISECOND
+    if not 0 <= ms <= _LATEST_MS:
+        raise ConfigError(f"{what} must lie between 1970 and 2500, found {value.isoformat()}")
+    return ms
 
 
 def instant(ms: int) -> datetime:

@@ -139,7 +139,7 @@ def layer(
     made = Options(
         queue=_said(problems, queue, queue_name),
         priority=_said(problems, priority, priority_level),
-        max_retries=_said(problems, max_retries, _retries),
+        max_retries=_said(problems, max_retries, retries),
         retry=_said(problems, retry, _policy),
         soft_ms=_span(problems, soft_time_limit, "soft_time_limit", 1),
         hard_ms=_span(problems, time_limit, "time_limit", 1),
@@ -221,7 +221,19 @@ def priority_level(value: int) -> int:
     return value
 
 
-def _retries(value: int) -> int:
+def text(value: str, what: str) -> str:
+    """Text that UTF-8 can carry: lone surrogates cannot travel."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{what} must be text, found {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{what} must be text that UTF-8 can carry, found {value!r}") from None
+    return value
+
+
+def retries(value: int) -> int:
+    """A number of retries from 0 to a million."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
         raise ConfigError(f"max_retries must be a whole number from 0 to 1,000,000, found {value!r}")
     return value

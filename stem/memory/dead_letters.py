@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stem.contracts.dead_letters import DeadFilter, DeadLetter, Replayed
+from stem.core import cursor as cursors
 from stem.memory.line import put, take_unique
 from stem.memory.space import Space, StoredJob
 
@@ -26,9 +27,9 @@ class MemoryDeadLetters:
             now = self._now()
             dead = [j for j in self._space.jobs.values() if j.died_at and j.dead_until > now and _fits(j, which)]
         dead.sort(key=_place, reverse=True)
-        if cursor:
-            died_at, _, job_id = cursor.partition(":")
-            dead = [job for job in dead if _place(job) < (int(died_at), job_id)]
+        before = cursors.moment(cursor)
+        if before is not None:
+            dead = [job for job in dead if _place(job) < before]
         page = dead[:limit]
         more = f"{page[-1].died_at}:{page[-1].sub.id}" if len(dead) > limit else ""
         return [_letter(job) for job in page], more

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from stem.contracts.jobs import JobFilter, JobRow
+from stem.core import cursor as cursors
 from stem.memory.space import Space, StoredJob, StoredResult
 
 
@@ -33,7 +34,7 @@ class MemoryJobs:
                 for result in list(space.results.values())
                 if result.expires_at > now and result.id not in space.jobs
             ]
-        before = int(cursor) if cursor else None
+        before = cursors.number(cursor)
         rows = sorted(
             ((seq, row) for seq, row in live + over if _fits(row, which) and (before is None or seq < before)),
             key=lambda pair: -pair[0],
@@ -64,6 +65,7 @@ def _live(job: StoredJob, *, envelope: bool = False) -> JobRow:
         fence=job.fence,
         deliveries=job.deliveries,
         losses=job.losses,
+        result_ttl_ms=sub.result_ttl_ms,
         enqueued_at=job.enqueued_at,
         ready_at=job.ready_at,
         expires_at=job.expires_at,

@@ -58,6 +58,11 @@ class Bells:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         loop.add_reader(self._socket, self._on_datagram)
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether rows by which this process is rung may lie in the store."""
+        return bool(self.dozing or self.watched)
+
     def arm(self, topic: str) -> asyncio.Future[None]:
         """A future that the next ring of the topic completes."""
         future: asyncio.Future[None] = self._loop.create_future()

@@ -136,7 +136,9 @@ def _check_owner(conn: sqlite3.Connection, path: Path) -> int:
 
 
 def _configure(conn: sqlite3.Connection, durability: Durability, busy_ms: int) -> None:
-    _patiently(conn, "PRAGMA journal_mode = WAL", busy_ms)
+    (mode,) = conn.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":  # saying it again would wait for whoever writes
+        _patiently(conn, "PRAGMA journal_mode = WAL", busy_ms)
     conn.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
     conn.execute("PRAGMA wal_autocheckpoint = 0")  # see `checkpoint`
     conn.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")

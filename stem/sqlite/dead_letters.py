@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from stem.contracts.dead_letters import DeadFilter, DeadLetter, Replayed
+from stem.core import cursor as cursors
 from stem.sqlite.line import delete, put_aside_or_ready, take_unique
 from stem.sqlite.rows import Job, find
 from stem.sqlite.step import Step, View
@@ -74,10 +75,10 @@ def _page(view: View, which: DeadFilter, limit: int, cursor: str) -> tuple[list[
 
 def _where(view: View, which: DeadFilter, cursor: str) -> tuple[str, list[Any]]:
     clauses, values = "", list[Any]()
-    if cursor:
-        died_at, _, job_id = cursor.partition(":")
+    before = cursors.moment(cursor)
+    if before is not None:
         clauses += " AND (died_at, id) < (?, ?)"
-        values += [int(died_at), job_id]
+        values += before
     if which.queue:
         clauses += " AND qid = ?"
         values.append(view.find_queue(which.queue) or -1)

@@ -7,13 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from stem.contracts.jobs import JobFilter, JobRow
+from stem.core import cursor as cursors
 from stem.sqlite.rows import NUMBER, RUNNING, STATES
 from stem.sqlite.step import View
 from stem.sqlite.store import Store
 
 _LIVE: Final = (
     "seq, id, task, qid, state, priority, attempts, fence, deliveries, losses, enqueued_at, ready_at, expires_at, lease_until, "
-    "started_at, died_at, worker, unique_key, parked_key, reason, cancel_reason, progress, error, record"
+    "started_at, died_at, worker, unique_key, parked_key, reason, cancel_reason, progress, error, record, result_ttl_ms"
 )
 _OVER: Final = "seq, id, task, qid, state, fence, deliveries, finished_at, record"
 #: Above every sequence number.
@@ -30,7 +31,8 @@ class SqliteJobs:
         return await self._store.read(lambda view: _get(view, job_id))
 
     async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[JobRow], str]:
-        return await self._store.read(lambda view: _page(view, which, limit, int(cursor) if cursor else _END))
+        before = cursors.number(cursor)
+        return await self._store.read(lambda view: _page(view, which, limit, _END if before is None else before))
 
 
 def _get(view: View, job_id: str) -> JobRow | None:
@@ -104,6 +106,7 @@ def _live(view: View, row: tuple[Any, ...]) -> JobRow:
         progress=found["progress"],
         error=found["error"],
         record=found["record"],
+        result_ttl_ms=found["result_ttl_ms"],
     )
 
 

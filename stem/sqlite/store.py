@@ -117,8 +117,9 @@ class Store:
         if here is None:
             return
         self._opened()
-        with contextlib.suppress(StemError):  # rows of a dead address are taken out by whoever meets them
-            await self.write(lambda step: _leave(step, here.bells.address))
+        if here.bells.has_rows:
+            with contextlib.suppress(StemError):  # rows of a dead address are taken out by whoever meets them
+                await self.write(lambda step: _leave(step, here.bells.address))
         self._open = None
         here.bells.close()
         await here.reader.stop()

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.context import Enqueuer, JobHandle, RetryRequested, SnoozeRequested
-from stem.core.duration import Duration, milliseconds
+from stem.core.duration import Duration
 from stem.errors import JobCancelled
 from stem.testing.fake import FakeStem
 
@@ -58,10 +58,10 @@ class RecordedContext:
     def retry(
         self, delay: Duration | None = None, *, max_retries: int | None = None, reason: str = "asked by the task"
     ) -> NoReturn:
-        raise RetryRequested(None if delay is None else milliseconds(delay, what="retry delay"), max_retries, reason)
+        raise RetryRequested(delay, max_retries, reason)
 
     def snooze(self, delay: Duration) -> NoReturn:
-        raise SnoozeRequested(milliseconds(delay, what="snooze"))
+        raise SnoozeRequested(delay)
 
 
 class RecordedSyncContext:

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from contextvars import copy_context
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -269,11 +269,17 @@ def _stopped(fault: BaseException, running: Running) -> Outcome | None:
     return interrupted() if running.once else None
 
 
+#: Whose frames stand just above the handler's: the one that drives coroutines, the one that calls in threads.
+_LAST_OF_STEM: Final = frozenset({"stem.worker.drive", "stem.worker.interrupt"})
+
+
 def _below_stem(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the handler on; all of it when it never left stem."""
-    below = trace
-    while below is not None and below.tb_frame.f_globals.get("__name__", "").startswith("stem."):
-        below = below.tb_next
+    """The traceback from the handler on; all of it when the handler was never reached."""
+    below, step = trace, trace
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__") in _LAST_OF_STEM:
+            below = step.tb_next
+        step = step.tb_next
     return below or trace
 
 

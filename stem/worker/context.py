@@ -17,6 +17,7 @@ from stem.core.context import Enqueuer, JobHandle, RetryRequested, SnoozeRequest
 from stem.core.duration import Duration, milliseconds
 from stem.core.envelope import Envelope
 from stem.core.lease import stop_by
+from stem.core.options import text
 from stem.core.record import Progress
 from stem.errors import ConfigError, JobCancelled, LeaseLost
 from stem.worker.running import Running
@@ -98,10 +99,10 @@ class Attempt:
 
     async def progress(self, percent: float, message: str = "", data: object = None) -> None:
         self.heartbeat()
-        if not 0 <= percent <= 100:
-            raise ConfigError(f"progress must be from 0 to 100, found {percent!r}")
-        extra = msgspec.UNSET if data is None else msgspec.Raw(msgspec.json.encode(data))
-        note = records.encode(Progress(float(percent), message, extra))
+        if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
+            raise ConfigError(f"progress must be a number from 0 to 100, found {percent!r}")
+        extra = msgspec.UNSET if data is None else _as_json(data)
+        note = records.encode(Progress(float(percent), text(message, "the message of a progress"), extra))
         if not await self._broker.progress(self._running.delivery.receipt, note):
             raise LeaseLost(self.id)
 
@@ -114,10 +115,17 @@ class Attempt:
     def retry(
         self, delay: Duration | None = None, *, max_retries: int | None = None, reason: str = "asked by the task"
     ) -> NoReturn:
-        raise RetryRequested(None if delay is None else milliseconds(delay, what="retry delay"), max_retries, reason)
+        raise RetryRequested(delay, max_retries, reason)
 
     def snooze(self, delay: Duration) -> NoReturn:
-        raise SnoozeRequested(milliseconds(delay, what="snooze"))
+        raise SnoozeRequested(delay)
+
+
+def _as_json(data: object) -> msgspec.Raw:
+    try:
+        return msgspec.Raw(msgspec.json.encode(data))
+    except (TypeError, ValueError, OverflowError, RecursionError) as fault:
+        raise ConfigError(f"the data of a progress must be plain JSON: {fault}") from None
 
 
 class SyncAttempt:

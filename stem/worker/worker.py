@@ -28,6 +28,7 @@ from stem.core.registry import Registry
 from stem.core.settle import Settlement, Terms, settle
 from stem.core.task import AnyDeclared
 from stem.errors import ConfigError, EngineUnavailableError
+from stem.observe.logs import log_failure
 from stem.observe.middleware import Middleware, consume_chain, overriding
 from stem.observe.signals import Signals, WorkerEvent
 from stem.worker.attempt import Runner, interrupted, left_behind, no_hard_limit
@@ -84,7 +85,8 @@ class Worker:
         self._engine, self._registry, self._config, self._clock = engine, registry, config, clock
         self._signals = signals
         self.name = f"{config.name or f'{socket.gethostname()}-{os.getpid()}'}-{secrets.token_hex(3)}"
-        self.queues = config.queues or _queues_of(registry.handlers(), queues)
+        self.known_queues = _queues_of(registry.handlers(), queues)
+        self.queues = config.queues or self.known_queues
         check_runnable(registry.handlers())
         self._source = JobSource(engine.broker, self.queues, self.name, strict=config.strict)
         self._slots = Slots(config.concurrency)
@@ -108,7 +110,12 @@ class Worker:
         self._renewer: Renewer | None = None
         self._stop_asked = asyncio.Event()
         self._mode: StopMode = "warm"
-        self.counts: dict[str, int] = {"started": 0, "done": 0, "stale": 0}
+        #: Attempts started, settlements by what they were (`succeeded`, `failed`, ...), outcomes that came too late.
+        self.counts: dict[str, int] = {
+            "started": 0,
+            **{name.removeprefix("job_"): 0 for name in signals.settled},
+            "stale": 0,
+        }
         self._started_at = 0
         self.failed: BaseException | None = None
         self._left: list[Running] = []
@@ -186,6 +193,11 @@ class Worker:
     def running(self) -> int:
         """Attempts under way."""
         return sum(one.task is not None and not one.ended for one in self._held.values())
+
+    @property
+    def strange_queues(self) -> list[str]:
+        """Queues that were asked for, although no task and no queue of the app has that name."""
+        return [name for name in self.queues if name not in self.known_queues]
 
     @property
     def stuck(self) -> bool:
@@ -293,10 +305,13 @@ class Worker:
             text = "lease on job %s (%s) was lost before its outcome could be stored; it was discarded"
             log.warning(text, settlement.receipt.job_id, settlement.signal.task)
             return
-        self.counts["done"] += 1
-        source = self._signals.settled[settlement.signal.name]
+        signal = settlement.signal
+        self.counts[signal.name.removeprefix("job_")] += 1
+        if signal.error is not None:
+            log_failure(signal)
+        source = self._signals.settled[signal.name]
         if source:
-            source.emit(settlement.signal)
+            source.emit(signal)
 
     # ---------------------------------------------------------------- background
 

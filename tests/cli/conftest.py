@@ -203,6 +203,14 @@ class Shop:
 
         return self._with_app(work)
 
+    def make_database(self) -> None:
+        """An empty one."""
+
+        async def work(app: Stem) -> None:
+            await app.queues.list()
+
+        self._with_app(work)
+
     def finished(self, task: str, **args: object) -> str:
         """Enqueue one job and run it in this process; its id."""
 

@@ -63,18 +63,38 @@ def test_without_an_app_tasks_are_refused_and_looking_is_not(shop: Shop) -> None
     answer = shop.stem("tasks", "ls")
     assert answer.code == 2
     assert "no app is named: add -A module:app" in answer.err
-    assert shop.stem("jobs", "ls", "--url", "sqlite:///other.db").code == 0
-    assert (shop.folder / "other.db").exists()
+    shop.enqueue("demo.hello", name="a")
+    assert shop.stem("jobs", "ls", "--url", "sqlite:///jobs.db").code == 0
 
 
-def test_a_database_that_looking_had_to_make_is_mentioned(shop: Shop) -> None:
-    assert "there was no database at jobs.db" in shop.stem("jobs", "ls").err
-    assert shop.stem("jobs", "ls").err == ""
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["jobs", "ls"],
+        ["jobs", "cancel", "x"],
+        ["queues", "ls"],
+        ["queues", "pause", "x"],
+        ["dlq", "ls"],
+        ["dlq", "replay", "--all"],
+        ["result", "x"],
+        ["health"],
+    ],
+)
+def test_looking_makes_no_database(shop: Shop, words: list[str]) -> None:
+    answer = shop.stem(*words, "--url", "sqlite:///deep/down/typo.db")
+    assert (answer.code, answer.out) == (69, "")
+    assert "there is no database at deep/down/typo.db yet: `stem worker` or `stem enqueue` makes it" in answer.err
+    assert not (shop.folder / "deep").exists()
+
+
+def test_a_database_that_enqueuing_had_to_make_is_mentioned(shop: Shop) -> None:
+    assert "made a new database, jobs.db" in shop.stem("enqueue", "demo.hello", "name=a").err
+    assert shop.stem("enqueue", "demo.hello", "name=a").err == ""
 
 
 def test_url_and_namespace_override_those_of_the_app(shop: Shop) -> None:
     shop.stem("enqueue", "demo.hello", "name=a", "--url", "sqlite:///other.db", "--namespace", "blue")
-    assert shop.stem("jobs", "ls", "--json").json["jobs"] == []
+    assert shop.stem("jobs", "ls").code == 69
     assert shop.stem("jobs", "ls", "--json", "--url", "sqlite:///other.db").json["jobs"] == []
     there = shop.stem("jobs", "ls", "--json", "--url", "sqlite:///other.db", "--namespace", "blue").json
     assert [job["task"] for job in there["jobs"]] == ["demo.hello"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stem.cli.output import age, plain
+from stem.cli.output import age
+from stem.values import plain
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shop
@@ -82,6 +83,7 @@ def test_jobs_are_filtered_and_paged(shop: Shop) -> None:
 
 
 def test_an_empty_list_is_said_in_words(shop: Shop) -> None:
+    shop.make_database()
     assert shop.stem("jobs", "ls").out == "no jobs\n"
     assert shop.stem("dlq", "ls").out == "no dead letters\n"
     assert shop.stem("queues", "ls").out == "no queues yet: one appears with its first job\n"
@@ -106,7 +108,9 @@ def test_cancelling_what_is_unknown_or_has_ended_exits_with_1(shop: Shop) -> Non
     assert f"job {done} had ended already" in answer.err
     assert "job nobody is not known" in answer.err
     statuses = shop.stem("jobs", "cancel", waiting, "--json")
-    assert (statuses.code, statuses.json) == (1, {"jobs": [{"id": waiting, "status": "finished"}]})
+    assert (statuses.code, statuses.json) == (0, {"jobs": [{"id": waiting, "status": "cancelled"}]})
+    statuses = shop.stem("jobs", "cancel", done, "--json")
+    assert (statuses.code, statuses.json) == (1, {"jobs": [{"id": done, "status": "finished"}]})
 
 
 def test_a_running_job_is_asked_to_stop(shop: Shop) -> None:

@@ -61,12 +61,21 @@ def test_the_version_is_told(shop: Shop) -> None:
         (["result", "x", "--timeout", "soon"], "--timeout must look like '250ms', '30s'"),
         (["dlq", "replay"], "name ids, or use --all"),
         (["dlq", "purge", "x", "--all"], "not both"),
+        (["dlq", "ls", "--reason", "exausted"], "did you mean 'exhausted'?"),
+        (["jobs", "ls", "--cursor", "bogus"], "a cursor is what the page before gave, found 'bogus'"),
+        (["dlq", "ls", "--cursor", "bogus"], "a cursor is what the page before gave, found 'bogus'"),
+        (["enqueue", "demo.hello", "name=a", "--timeout", "3s"], "add --wait"),
+        (["worker", "-Q", ","], "-Q names no queue"),
+        (["health", "--url", "sqlite:///a.db#b"], "write # and ? of a path as %23 and %3F"),
+        (["health", "--url", "sqlite:///a.db?durability=huge"], "a SQLite URL looks like"),
+        (["health", "--url", "sqlite:///a%00b.db"], "a SQLite URL looks like"),
         (["enqueue", "demo.helo"], "no task named 'demo.helo' is registered; did you mean 'demo.hello'?"),
         (["health", "--url", "redis://me:secret@host/0"], "no engine for 'redis://me:***@host/0'"),
         (["health", "--url", "sqlite://x"], "a SQLite URL looks like"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_few_words_with_exit_code_2(shop: Shop, words: list[str], said: str) -> None:
+    shop.make_database()
     answer = shop.stem(*words)
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
@@ -97,6 +106,7 @@ def test_a_traceback_is_shown_only_with_verbose(shop: Shop) -> None:
 def test_the_unexpected_is_one_line_and_the_way_to_the_traceback(shop: Shop) -> None:
     odd = "from stem import Stem\nclass Odd(Stem):\n    async def open(self):\n        raise KeyError('odd')\napp = Odd('sqlite:///x.db')\n"
     shop.write("odd.py", odd)
+    shop.write("x.db", "")
     answer = shop.stem("jobs", "ls", "-A", "odd")
     assert answer.code == 70
     assert answer.err.splitlines()[-2:] == ["stem: KeyError: 'odd'", "run again with -v for the traceback"]
@@ -130,3 +140,32 @@ def test_a_reader_that_leaves_early_is_no_error(shop: Shop) -> None:
         with process.stderr as err:
             assert err.read() == ""
         process.wait()
+
+
+def test_with_json_an_error_is_the_one_document(shop: Shop) -> None:
+    job_id = shop.finished("demo.boom")
+    answer = shop.stem("result", job_id, "--json")
+    assert answer.code == 1
+    assert answer.json["error"] | {"traceback": ""} == {
+        "type": "JobFailed",
+        "message": f"job {job_id} failed (exhausted): ValueError: a [bold]bad[/bold] thing \x1b[31m",
+        "job_id": job_id,
+        "reason": "exhausted",
+        "error_type": "ValueError",
+        "error_message": "a [bold]bad[/bold] thing \x1b[31m",
+        "traceback": "",
+    }
+    assert shop.stem("jobs", "show", "nobody", "--json").json["error"]["type"] == "UnknownJobError"
+    assert shop.stem("jobs", "lst", "--json").json["error"]["type"] == "UsageError"
+
+
+def test_a_word_with_commands_under_it_lists_them(shop: Shop) -> None:
+    answer = shop.stem("jobs")
+    assert answer.code == 2
+    for name in ("ls", "show", "cancel"):
+        assert f"  {name} " in answer.err
+
+
+def test_help_fits_into_80_columns() -> None:
+    done = subprocess.run([sys.executable, "-m", "stem", "--help"], capture_output=True, text=True, check=True)
+    assert max(map(len, done.stdout.splitlines())) <= 80

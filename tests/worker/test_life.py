@@ -122,7 +122,7 @@ class TestLeases:
             await asyncio.wait_for(stopped.wait(), 5)
             assert (await handle.status()).state == "running"
             assert (await handle.status()).worker == "thief"
-            assert worker.counts["done"] == 0
+            assert worker.counts["succeeded"] == 0
 
     async def test_a_worker_that_is_handed_its_own_lost_job_stops_the_attempt_before(self) -> None:
         clock, runs = FakeClock(), asyncio.Queue[int]()
