@@ -63,6 +63,11 @@ class Bells:
         """Whether rows by which this process is rung may lie in the store."""
         return bool(self.dozing or self.watched)
 
+    def forget_rows(self) -> None:
+        """They lay in a file that is not ours any more."""
+        self.dozing.clear()
+        self.watched.clear()
+
     def arm(self, topic: str) -> asyncio.Future[None]:
         """A future that the next ring of the topic completes."""
         future: asyncio.Future[None] = self._loop.create_future()

@@ -217,7 +217,7 @@ def meaning(fault: sqlite3.Error | OSError, path: Path, busy_ms: int) -> StemErr
     """The error to raise for this one: a sentence with the file and the next step."""
     code = _code(fault)
     if isinstance(fault, FileNotFoundError):
-        return EngineUnavailableError(f"{path} is gone: it was deleted or replaced while in use; open the engine again")
+        return EngineUnavailableError(f"{path} is gone: it was deleted or moved while in use; put it back")
     if isinstance(fault, PermissionError) or code == sqlite3.SQLITE_PERM:
         return EngineRefusedError(f"no permission to use {path} or its folder; give this user read and write access")
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:

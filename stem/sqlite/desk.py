@@ -10,9 +10,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from stem.errors import EngineUnavailableError
+from stem.sqlite.connect import identity
+from stem.sqlite.step import Names
 
 T = TypeVar("T")
 
@@ -42,13 +45,29 @@ class Call:
 Inbox: TypeAlias = "queue.SimpleQueue[Call | None]"
 
 
+#: Opens the file anew: a connection, and the number of our namespace in it.
+Reopen: TypeAlias = Callable[[], tuple[sqlite3.Connection, int]]
+
+
 class Desk(threading.Thread):
     """The thread; daemonic, for a program that forgot to close its engine must still be able to end."""
 
-    def __init__(self, name: str, loop: asyncio.AbstractEventLoop, conn: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        name: str,
+        loop: asyncio.AbstractEventLoop,
+        conn: sqlite3.Connection,
+        *,
+        path: Path,
+        ns: int,
+        reopen: Reopen,
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._loop = loop
         self._conn = conn
+        self._path, self._ns, self._reopen = path, ns, reopen
+        self._identity = identity(path)
+        self._names = Names()
         self._calls: Inbox = queue.SimpleQueue()
         self._over: asyncio.Future[None] = loop.create_future()
 
@@ -72,6 +91,19 @@ class Desk(threading.Thread):
             self._conn.close()
             self._turn_away()
             self._tell(_finish, self._over)
+
+    def follow_the_file(self) -> bool:
+        """Whether another file lies at our path by now, which is then opened in place of the one we had.
+
+        FileNotFoundError while there is none: a file that somebody took away is not made again.
+        """
+        here = identity(self._path)
+        if here == self._identity:
+            return False
+        conn, ns = self._reopen()
+        self._conn.close()
+        self._conn, self._ns, self._identity, self._names = conn, ns, here, Names()
+        return True
 
     def serve_next(self) -> bool:
         """Serve what has come, or wait for it; False when it is time to stop."""

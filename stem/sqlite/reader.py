@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stem.sqlite.connect import meaning, roll_back
-from stem.sqlite.desk import Desk
-from stem.sqlite.step import Names, View
+from stem.sqlite.desk import Desk, Reopen
+from stem.sqlite.step import View
 
 
 class Reader(Desk):
@@ -24,20 +24,21 @@ class Reader(Desk):
         ns: int,
         now: Callable[[], int],
         busy_ms: int,
+        reopen: Reopen,
     ) -> None:
-        super().__init__("stem-sqlite-reader", loop, conn)
-        self._path, self._ns, self._now, self._busy_ms = path, ns, now, busy_ms
-        self._names = Names()
+        super().__init__("stem-sqlite-reader", loop, conn, path=path, ns=ns, reopen=reopen)
+        self._now, self._busy_ms = now, busy_ms
 
     def serve_next(self) -> bool:
         call = self._calls.get()
         if call is None:
             return False
         try:
+            self.follow_the_file()
             self._conn.execute("BEGIN")
             call.value = call.run(View(self._conn, self._ns, self._now(), self._names))
             self._conn.execute("COMMIT")
-        except sqlite3.Error as fault:
+        except (sqlite3.Error, OSError) as fault:
             call.error = meaning(fault, self._path, self._busy_ms)
         except Exception as fault:
             call.error = fault

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 from stem.errors import EngineRefusedError, EngineUnavailableError, StemError
 from stem.sqlite.bells import Bells, sleep_on
@@ -23,6 +23,15 @@ from stem.sqlite.step import Step, View
 from stem.sqlite.writer import Writer
 
 T = TypeVar("T")
+
+
+class _Place(TypedDict):
+    """What both threads must know of the file."""
+
+    path: Path
+    ns: int
+    now: Callable[[], int]
+    busy_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +103,9 @@ class Store:
             undo.callback(bells.close)
             looking = reading(self.path, busy_ms=self.busy_ms)
             undo.callback(looking.close)
-            writer = Writer(loop, kept, path=self.path, ns=ns, now=self.now, busy_ms=self.busy_ms, bells=bells)
-            reader = Reader(loop, looking, path=self.path, ns=ns, now=self.now, busy_ms=self.busy_ms)
+            place: _Place = {"path": self.path, "ns": ns, "now": self.now, "busy_ms": self.busy_ms}
+            writer = Writer(loop, kept, bells=bells, reopen=self._prepared, **place)
+            reader = Reader(loop, looking, reopen=self._reading, **place)
             undo.pop_all()
         writer.start()
         reader.start()
@@ -110,6 +120,12 @@ class Store:
         except BaseException:
             conn.close()
             raise
+
+    def _reading(self) -> tuple[sqlite3.Connection, int]:
+        """The connection that will look, and the number of our namespace."""
+        self._prepared()[0].close()  # another file may have come to our path: it has to be ours before it is read
+        conn = reading(self.path, busy_ms=self.busy_ms)
+        return conn, namespace_number(conn, self._namespace)
 
     async def close(self) -> None:
         """Leave no row that would ring us, end the threads, take the socket away."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from stem.sqlite.bells import Bells, Ringer
-from stem.sqlite.connect import CHECKPOINT, checkpoint, identity, log_size, meaning, roll_back
-from stem.sqlite.desk import Call, Desk
-from stem.sqlite.step import Bell, Names, Step, View, savepoint, transaction
+from stem.sqlite.connect import CHECKPOINT, checkpoint, log_size, meaning, roll_back
+from stem.sqlite.desk import Call, Desk, Reopen
+from stem.sqlite.step import Bell, Step, View, savepoint, transaction
 
 log = logging.getLogger("stem.sqlite")
 
@@ -36,11 +36,10 @@ class Writer(Desk):
         now: Callable[[], int],
         busy_ms: int,
         bells: Bells,
+        reopen: Reopen,
     ) -> None:
-        super().__init__("stem-sqlite-writer", loop, conn)
-        self._path, self._ns, self._now, self._busy_ms, self._bells = path, ns, now, busy_ms, bells
-        self._identity = identity(path)
-        self._names = Names()
+        super().__init__("stem-sqlite-writer", loop, conn, path=path, ns=ns, reopen=reopen)
+        self._now, self._busy_ms, self._bells = now, busy_ms, bells
         self._checkpoint_at = CHECKPOINT
         self._ringer = Ringer()
 
@@ -75,6 +74,9 @@ class Writer(Desk):
     def _serve(self, calls: list[Call]) -> list[Bell]:
         bells: list[Bell] = []
         try:
+            if self.follow_the_file():
+                self._bells.forget_rows()
+                log.warning("another file lies at %s now; it was opened in place of the one before", self._path)
             if not self._answered_by_probes(calls):
                 bells = self._commit(calls)
         except Exception as fault:
@@ -101,8 +103,6 @@ class Writer(Desk):
         return found is not None
 
     def _commit(self, calls: list[Call]) -> list[Bell]:
-        if identity(self._path) != self._identity:
-            raise FileNotFoundError(self._path)
         self._conn.execute("BEGIN IMMEDIATE")
         bells: list[Bell] = []
         for call in calls:

@@ -6,6 +6,8 @@ import asyncio
 import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -120,6 +122,67 @@ async def test_a_file_deleted_under_the_engine_is_noticed(engine: SqliteEngine) 
     engine.path.unlink()
     with pytest.raises(EngineUnavailableError, match="is gone"):
         await publish(engine, submission("a"))
+
+
+async def test_a_file_that_takes_the_place_of_another_is_opened_in_its_place(make: MakeEngine) -> None:
+    engine = await make()
+    assert await take(engine, "other", "q") == []
+    for one in engine.path.parent.glob("stem.db*"):
+        one.rename(one.with_name(f"{one.name}.moved"))
+    with pytest.raises(EngineUnavailableError, match="is gone"):
+        await take(engine)
+    fresh = await make()
+    await fresh.queues.pause("elsewhere")  # so that numbers of queues differ
+    await publish(fresh, submission("a"))
+    assert (await engine.queues.stats("q")).queued == 1
+    assert [one.id for one in await take(engine, "other", "q")] == ["a"]
+
+
+async def test_a_moved_file_takes_no_commits_of_its_successor_with_it(make: MakeEngine, path: Path) -> None:
+    program = (
+        "import asyncio, pathlib, sys\n"
+        "from stem.sqlite import SqliteEngine\n"
+        "from stem.testing.contracts import publish, submission\n"
+        "async def main():\n"
+        "    engine = SqliteEngine(sys.argv[1])\n"
+        "    await engine.open()\n"
+        "    await publish(engine, submission('before'))\n"
+        "    for one in engine.path.parent.glob('stem.db*'):\n"
+        "        one.rename(one.with_name(one.name + '.moved'))\n"
+        "    print('moved', flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "    if sys.argv[2] == 'use':\n"
+        "        await publish(engine, submission('after'))\n"
+        "    await engine.close()\n"
+        "asyncio.run(main())\n"
+    )
+    for way in ("use", "close"):
+        command = [sys.executable, "-c", program, str(path), way]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as old:
+            assert old.stdout is not None
+            assert await asyncio.to_thread(old.stdout.readline) == "moved\n"
+            fresh = await make(namespace=way)
+            await publish(fresh, *[submission(f"job-{number}") for number in range(50)])
+            await asyncio.to_thread(old.communicate, "\n")
+        assert old.returncode == 0
+        copy = path.with_name(f"copy-{way}.db")
+        for suffix in ("", "-wal"):
+            copy.with_name(copy.name + suffix).write_bytes(path.with_name(path.name + suffix).read_bytes())
+        found = sqlite3.connect(copy).execute("SELECT count(*) FROM job WHERE id LIKE 'job-%'").fetchone()
+        assert found == (50,), way
+        await fresh.close()
+        path.unlink()
+
+
+async def test_a_strange_file_that_takes_the_place_is_refused(make: MakeEngine) -> None:
+    engine = await make()
+    engine.path.unlink()
+    engine.path.with_name("stem.db-wal").unlink(missing_ok=True)
+    engine.path.write_text("not a database, and long enough to be seen as such" * 50)
+    with pytest.raises(EngineRefusedError, match="not a sound SQLite database"):
+        await publish(engine, submission("a"))
+    with pytest.raises(EngineRefusedError, match="not a sound SQLite database"):
+        await engine.queues.stats("q")
 
 
 async def test_an_engine_is_not_carried_over_a_fork(engine: SqliteEngine) -> None:
