@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stem.core.codec import NoArgs as NoArgs
     from stem.core.context import Enqueuer as Enqueuer
     from stem.core.context import JobHandle as JobHandle
+    from stem.core.context import SyncEnqueuer as SyncEnqueuer
+    from stem.core.context import SyncJobHandle as SyncJobHandle
     from stem.core.context import TaskContext as TaskContext
     from stem.core.job import Job as Job
     from stem.core.limit import Limit as Limit
@@ -90,7 +92,7 @@ else:
             "stem.core.call": ["TaskEnqueueBuilder"],
             "stem.core.canvas": ["Chain", "Composable"],
             "stem.core.codec": ["NoArgs"],
-            "stem.core.context": ["Enqueuer", "JobHandle", "TaskContext"],
+            "stem.core.context": ["Enqueuer", "JobHandle", "SyncEnqueuer", "SyncJobHandle", "TaskContext"],
             "stem.core.job": ["Job"],
             "stem.core.limit": ["Limit"],
             "stem.core.rate": ["Rate"],

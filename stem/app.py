@@ -7,7 +7,6 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
 
-from pydantic import ValidationError
 from typing_extensions import TypeVar as DefaultTypeVar
 
 from stem.client.dead_letters import DeadLettersView
@@ -20,7 +19,6 @@ from stem.clock import Clock, SystemClock
 from stem.config import DEFAULT_NAMESPACE, DEFAULT_URL, load
 from stem.contracts.engine import Engine
 from stem.core.call import TaskEnqueueBuilder
-from stem.core.codec import faults
 from stem.core.context import JobHandle
 from stem.core.options import Options
 from stem.core.queue import Queue
@@ -28,7 +26,7 @@ from stem.core.registry import Registry
 from stem.core.submit import MAX_PAYLOAD
 from stem.core.task import AnyTask, DeclaredTask
 from stem.engines import make_engine, redacted
-from stem.errors import AppNotFoundError, ConfigError, InvalidArgumentsError
+from stem.errors import AppNotFoundError, ConfigError
 from stem.memory import MemoryEngine, MemoryStore
 from stem.observe.middleware import Middleware
 from stem.observe.signals import Signals
@@ -70,6 +68,7 @@ class Stem(Generic[N_contra]):
         self._sender: Sender | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._users = 0
+        self._opening: asyncio.Lock | None = None
         self.signals = Signals()
         self.jobs = JobsView(lambda: self.engine, self._clock)
         self.queues = QueuesView(lambda: self.engine)
@@ -125,11 +124,18 @@ class Stem(Generic[N_contra]):
         if self._users and self._loop is not loop:
             raise ConfigError("this app is open in another event loop; make a Stem for each loop, or use app.sync")
         if not self._users:
-            engine = self.make_engine()
-            await engine.open()
-            self._engine, self._loop = engine, loop
-            self._sender = self._make_sender(engine)
+            self._loop, self._opening = loop, None
+        self._opening = opening = self._opening or asyncio.Lock()
         self._users += 1
+        try:
+            async with opening:
+                if self._engine is None:
+                    engine = self.make_engine()
+                    await engine.open()
+                    self._engine, self._sender = engine, self._make_sender(engine)
+        except BaseException:
+            self._users -= 1
+            raise
 
     async def close(self) -> None:
         """Let go; twice is fine."""
@@ -180,15 +186,7 @@ class Stem(Generic[N_contra]):
 
     def call(self, name: N_contra, args: Mapping[str, object] | None = None) -> TaskEnqueueBuilder[Any]:
         """A call by name with its arguments as a mapping, not yet sent."""
-        if not isinstance(name, str):
-            raise ConfigError(f"a task is named by text, found {name!r}; a call goes through `await call.enqueue(app)`")
-        task = self.load().get(name)
-        if args is not None and not isinstance(args, Mapping):
-            raise InvalidArgumentsError(name, [f"expected a mapping of field to value, found {args!r}"])
-        try:
-            return task.build(task.arguments.from_mapping(args or {}))
-        except ValidationError as fault:
-            raise InvalidArgumentsError(name, faults(fault)) from None
+        return self.load().call(name, args)
 
     def handle(self, job_id: str) -> JobHandle[Any]:
         """A handle on a job enqueued elsewhere; its result comes as plain JSON values."""
@@ -197,7 +195,7 @@ class Stem(Generic[N_contra]):
     @property
     def sync(self) -> SyncClient:
         """The app for code without an event loop: `with app.sync as sync: sync.enqueue(call).result()`."""
-        return SyncClient(self.make_engine, self._make_sender)
+        return SyncClient(self.make_engine, self._make_sender, clock=self._clock)
 
     # ---------------------------------------------------------------- consuming
 

@@ -22,6 +22,7 @@ from stem.core.options import DEFAULT_RESULT_TTL_MS, text
 from stem.core.outcome import Stopped
 from stem.core.record import JobRecord, decode_record
 from stem.core.settle import Arrive, Terms, settle
+from stem.core.states import FINAL
 from stem.core.task import AnyTask
 from stem.errors import JobCancelled, JobError, JobFailed, ResultNotKept, ResultTimeout, UnknownJobError
 from stem.values import Receipt
@@ -57,7 +58,9 @@ class Handle(Generic[R_co]):
             row = await self._engine.jobs.get(self._id)
             if row is None:
                 raise UnknownJobError(self._id)
-            raise ResultTimeout(self._id, seconds=(wait_ms or 0) / 1000, state=row.state)
+            if row.state not in FINAL:
+                raise ResultTimeout(self._id, seconds=(wait_ms or 0) / 1000, state=row.state)
+            stored = row.record  # it has ended since the wait did
         return cast("R_co", self._value(decode_record(stored)))
 
     async def status(self) -> Job:

@@ -13,7 +13,7 @@ from stem.core.canvas import Composable
 from stem.core.codec import check_unique_path
 from stem.core.context import Enqueuer, JobHandle
 from stem.core.duration import Duration, instant_ms, milliseconds
-from stem.core.options import NOTHING_SAID, Options, layer, unique_rule
+from stem.core.options import NOTHING_SAID, Options, layer, no_hard_limit, unique_rule
 from stem.core.retry import RetryPolicy
 from stem.core.unique import Unique
 from stem.errors import ConfigError
@@ -106,7 +106,9 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
         return self._say(said, "max_retries", *(() if isinstance(policy, Unset) else ("retry",)))
 
     def time_limit(self, hard: Duration | None = None, *, soft: Duration | None = None) -> Self:
-        """Limits of each attempt; None: no limit, whatever the task says."""
+        """Limits of each attempt; None: no limit, whatever the task says. A plain def takes no hard one."""
+        if hard is not None and self.request.task.is_plain:
+            raise ConfigError(no_hard_limit(self.request.task.name))
         return self._say(layer(time_limit=hard, soft_time_limit=soft), "hard_ms", "soft_ms")
 
     def unique(self, rule: Unique | None, *, key: str = "") -> Self:

@@ -62,8 +62,8 @@ class ArgumentsCodec(Generic[A]):
 
     def encode(self, args: A) -> bytes:
         """JSON that `decode` reads back; EncodeError names the field that cannot be carried."""
-        if not isinstance(args, self.model):
-            raise EncodeError(f"expected {self.model.__name__}, found {type(args).__name__}")
+        if type(args) is not self.model:
+            _check_kind(args, self.model)
         try:
             data = self._serializer.to_json(args, by_alias=True, round_trip=True, warnings="error")
         except (PydanticSerializationError, ValueError, RecursionError) as fault:
@@ -84,6 +84,18 @@ class ArgumentsCodec(Generic[A]):
             raise
         except Exception as fault:
             raise unexpected(self.model, fault, dict(values)) from fault
+
+
+def _check_kind(args: object, model: type[BaseModel]) -> None:
+    """A subclass will do when it has nothing of its own that would be left behind."""
+    if not isinstance(args, model):
+        raise EncodeError(f"expected {model.__name__}, found {type(args).__name__}")
+    more = [name for name in type(args).model_fields if name not in model.model_fields]
+    if more:
+        raise EncodeError(
+            f"expected {model.__name__}, found its subclass {type(args).__name__}, "
+            f"whose fields of its own would be lost: {', '.join(more)}"
+        )
 
 
 class ResultCodec:
@@ -223,6 +235,10 @@ _BYTES_CURE: Final = (
 _OBJECT_CURE: Final = "JSON cannot carry this type; use a pydantic model or give the field a serializer and validator"
 _NAN_CURE: Final = "the default is not a finite number, and JSON has no NaN or Infinity; use None instead"
 _MASK_CURE: Final = "JSON would carry only asterisks; use str, or give the field a serializer"
+_EXCLUDED_CURE: Final = "exclude=True keeps it from travelling, so the handler would not get it; take that away"
+_KEY_CURE: Final = "JSON's keys are text, and this key would not come back from it; use a list of pairs, or text"
+#: Key types of dicts whose text pydantic cannot read back.
+_NO_KEYS: Final = frozenset({"tuple", "list", "set", "frozenset", "dict", "model", "dataclass", "typed-dict"})
 _OPAQUE: Final = frozenset({"callable", "is-instance", "is-subclass", "generator"})
 
 
@@ -243,15 +259,48 @@ def _uncarried(schema: object, path: str, config: Mapping[str, object]) -> Itera
         yield path, _BYTES_CURE
     if kind in _OPAQUE:
         yield path, _OBJECT_CURE
+    if kind == "dict" and _kind_of(schema.get("keys_schema")) in _NO_KEYS:
+        yield path, _KEY_CURE
     default = schema.get("default")
     if kind == "default" and isinstance(default, float) and not math.isfinite(default):
         yield path, _NAN_CURE
     for key, part in schema.items():
         if key == "fields" and isinstance(part, dict):
             for name, field in part.items():
+                yield from _misnamed(name, field, f"{path}.{name}", config)
                 yield from _uncarried(field, f"{path}.{name}", config)
         elif key not in {"config", "metadata", "default", "cls"}:
             yield from _uncarried(part, path, config)
+
+
+def _kind_of(schema: object) -> object:
+    return schema.get("type") if isinstance(schema, dict) else None
+
+
+def _misnamed(name: str, field: Any, path: str, config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """What is wrong with how a field is written and read."""
+    if field.get("serialization_exclude"):
+        yield path, _EXCLUDED_CURE
+        return
+    written = field.get("serialization_alias", name)
+    read = _read_as(field.get("validation_alias"), name)
+    if config.get("validate_by_name") or config.get("populate_by_name"):
+        read.add(name)
+    if written not in read:
+        yield (
+            path,
+            f"it is written as {written!r}, but read as {', '.join(map(repr, sorted(read))) or 'a part of another'}; give both the same alias",
+        )
+
+
+def _read_as(alias: Any, name: str) -> set[str]:
+    """The keys under which a field is read: its name, its alias, or several."""
+    if alias is None:
+        return {name}
+    if isinstance(alias, str):
+        return {alias}
+    paths = alias if alias and isinstance(alias[0], list) else [alias]
+    return {path[0] for path in paths if len(path) == 1}
 
 
 def _masks(serialization: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
@@ -54,6 +54,26 @@ class JobHandle(Protocol[R_co]):
     def watch(self) -> AsyncIterator[Job]:
         """The job now and after every change of state or progress, until it has ended."""
         ...
+
+
+class SyncJobHandle(Protocol[R_co]):
+    """The same for code without an event loop: these methods block."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def enqueued(self) -> Enqueued: ...
+    def result(self, timeout: Duration | None = None) -> R_co: ...
+    def status(self) -> Job: ...
+    def cancel(self, reason: str = "cancelled by the caller") -> bool: ...
+    def watch(self) -> Iterator[Job]: ...
+
+
+class SyncEnqueuer(Protocol):
+    """What code without an event loop sends calls through: `app.sync` when it is open, and `FakeStem().sync`."""
+
+    def enqueue(self, call: TaskEnqueueBuilder[R], /) -> SyncJobHandle[R]: ...
+    def enqueue_many(self, calls: Iterable[TaskEnqueueBuilder[R]], /) -> Sequence[SyncJobHandle[R]]: ...
 
 
 class Enqueuer(Protocol):

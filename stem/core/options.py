@@ -280,3 +280,11 @@ def _needed(problems: list[str], value: Duration | Unset, what: str, minimum: in
         problems.append(f"{what} cannot be None")
         return UNSET
     return made
+
+
+def no_hard_limit(task: str) -> str:
+    """Why a thread's hard limit is refused."""
+    return (
+        f"task {task!r} has a time_limit but is a plain def: a thread cannot be killed; "
+        "make it async def, use soft_time_limit, or wait for isolate=True"
+    )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from pydantic import ValidationError
+
+from stem.core.call import TaskEnqueueBuilder
+from stem.core.codec import faults
 from stem.core.task import AnyDeclared, AnyTask, DeclaredTask, TaskDefinition
-from stem.errors import ConfigError, UnknownTaskError
+from stem.errors import ConfigError, InvalidArgumentsError, UnknownTaskError
 
 
 class Registry:
@@ -33,6 +38,18 @@ class Registry:
         if found is None:
             raise UnknownTaskError(name, self._tasks)
         return found
+
+    def call(self, name: str, args: Mapping[str, object] | None = None) -> TaskEnqueueBuilder[Any]:
+        """A call of the task of this name; UnknownTaskError names the nearest, InvalidArgumentsError the faults."""
+        if not isinstance(name, str):
+            raise ConfigError(f"a task is named by text, found {name!r}; a call goes through `await call.enqueue(app)`")
+        task = self.get(name)
+        if args is not None and not isinstance(args, Mapping):
+            raise InvalidArgumentsError(name, [f"expected a mapping of field to value, found {args!r}"])
+        try:
+            return task.build(task.arguments.from_mapping(args or {}))
+        except ValidationError as fault:
+            raise InvalidArgumentsError(name, faults(fault)) from None
 
     def handler(self, name: str) -> AnyDeclared | None:
         """The task with its handler, or None when it is unknown or only defined here."""

@@ -122,6 +122,11 @@ class TaskDefinition(Composable[A_contra, R_co]):
         return ResultCodec(self.returns)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the handler is known to be a plain def, which runs in a thread."""
+        return False
+
+    @property
     def signature(self) -> str:
         """For people: 'Order -> Receipt'; '()' for a task without arguments."""
         taken = "()" if self.args_model is NoArgs else self.args_model.__name__
@@ -134,6 +139,10 @@ class DeclaredTask(TaskDefinition[A_contra, R_co]):
     fn: Callable[..., Any]
     is_async: bool
     takes: tuple[Literal["ctx", "args"], ...]
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.is_async
 
     def __init__(self, name: str, fn: Callable[..., Any], shape: Shape, options: TaskOptions) -> None:
         problems = [*_name_problems(name), *_problems(name, shape.args, shape.returns, options)]
@@ -369,7 +378,9 @@ def type_name(returns: object) -> str:
 def _name_problems(name: object) -> list[str]:
     if isinstance(name, str) and _NAME.fullmatch(name) and len(name) <= 200:
         return []
-    return [f"a task's name must be dotted words, as 'orders.charge', found {name!r}"]
+    if callable(name):
+        return [f"@task takes the name of the task, as @task('hello'), found {name!r} in its place"]
+    return [f"a task's name must be a word or dotted words, as 'hello' or 'orders.charge', found {name!r}"]
 
 
 def _problems(name: str, args: object, returns: object, options: TaskOptions) -> list[str]:

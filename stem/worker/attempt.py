@@ -20,7 +20,7 @@ from stem.contracts.broker import Broker, Delivery
 from stem.core.codec import EncodeError, faults
 from stem.core.context import Enqueuer, RetryRequested, SnoozeRequested
 from stem.core.envelope import Envelope, UndecodableError, decode, decode_overrides, undecodable
-from stem.core.options import NOTHING_SAID, Options
+from stem.core.options import NOTHING_SAID, Options, no_hard_limit
 from stem.core.outcome import (
     ErrorRecord,
     NotRun,
@@ -89,7 +89,7 @@ class Runner:
         if delivery.cancel_reason is not None:
             return terms, Stopped(delivery.cancel_reason)
         if held.hard_ms and not task.is_async:
-            return terms, Refused("unsupported", error_record("ConfigError", no_hard_limit(task)))
+            return terms, Refused("unsupported", error_record("ConfigError", no_hard_limit(task.name)))
         try:
             args = task.arguments.decode(bytes(envelope.args))
         except ValidationError as fault:
@@ -209,14 +209,6 @@ class Runner:
 def layer_for(task: AnyDeclared, queue: Options) -> Options:
     """The queue's layer as far as this task can take it: a default hard limit is for those that can be stopped."""
     return queue if task.is_async else msgspec.structs.replace(queue, hard_ms=UNSET)
-
-
-def no_hard_limit(task: AnyDeclared) -> str:
-    """Why a thread's hard limit is refused."""
-    return (
-        f"task {task.name!r} has a time_limit but is a plain def: a thread cannot be killed; "
-        "make it async def, use soft_time_limit, or wait for isolate=True"
-    )
 
 
 def _interrupt_late(running: Running) -> None:

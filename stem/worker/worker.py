@@ -22,7 +22,7 @@ from stem.core.commands import COMMAND_TTL_MS, inbox_of
 from stem.core.context import Enqueuer
 from stem.core.lease import renew_every_ms, stop_by
 from stem.core.limit import LimitRow
-from stem.core.options import DEFAULT_QUEUE, Options
+from stem.core.options import DEFAULT_QUEUE, Options, no_hard_limit
 from stem.core.outcome import Outcome
 from stem.core.registry import Registry
 from stem.core.settle import Settlement, Terms, settle
@@ -31,7 +31,7 @@ from stem.errors import ConfigError, EngineUnavailableError
 from stem.observe.logs import log_failure
 from stem.observe.middleware import Middleware, consume_chain, overriding
 from stem.observe.signals import Signals, WorkerEvent
-from stem.worker.attempt import Runner, interrupted, left_behind, no_hard_limit
+from stem.worker.attempt import Runner, interrupted, left_behind
 from stem.worker.claim import Claimer, Slots
 from stem.worker.renew import Renewer
 from stem.worker.running import Running
@@ -442,7 +442,7 @@ def check_runnable(tasks: Sequence[AnyDeclared]) -> None:
         for task in tasks
         if task.options.isolate
     ]
-    problems += [no_hard_limit(task) for task in tasks if not task.is_async and task.options.layer.hard_ms]
+    problems += [no_hard_limit(task.name) for task in tasks if not task.is_async and task.options.layer.hard_ms]
     if problems:
         raise ConfigError(problems)
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import os
+import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from stem import (
     ConfigError,
+    EngineRefusedError,
     InvalidArgumentsError,
     JobCancelled,
+    JobFailed,
     Limit,
     PayloadTooLargeError,
     Queue,
     Rate,
     ResultTimeout,
     Stem,
+    SyncEnqueuer,
     TaskDefinition,
     Unique,
     UniqueConflictError,
@@ -25,6 +33,7 @@ from stem import (
     UnknownTaskError,
     task,
 )
+from stem.client.sync import SyncClient
 from stem.testing import FakeClock, FakeStem, task_context
 from stem.testing.sabotage import Sabotage
 
@@ -291,6 +300,115 @@ def test_the_sync_client_blocks_and_types_the_same(tmp_path: object) -> None:
         assert handle.cancel()
     with pytest.raises(ConfigError, match=r"with app\.sync"):
         sync.enqueue(charge.build(Order()))
+
+
+def test_the_sync_client_looks_and_steers_too() -> None:
+    app = Stem.in_memory(tasks=[charge])
+    with app.sync as sync:
+        handle = sync.enqueue(charge.build(Order(id="5")))
+        assert repr(handle) == f"<job {handle.id} (new)>"
+        assert [job.id for job in sync.run(sync.jobs.list())[0]] == [handle.id]
+        assert sync.run(sync.queues.stats("default")).queued == 1
+        assert sync.run(sync.dead_letters.list()) == ([], "")
+        seen = handle.watch()
+        assert next(seen).state == "queued"
+        assert handle.cancel()
+        assert [job.state for job in seen] == ["cancelled"]
+
+
+def test_who_waits_in_the_sync_client_is_told_when_it_closes() -> None:
+    sync = Stem.in_memory(tasks=[charge]).sync
+    sync.open()
+    handle = sync.enqueue(charge.build(Order(id="5")))
+    told: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            handle.result()
+        except BaseException as fault:
+            told.append(fault)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    sync.close()
+    waiting.join(5)
+    assert not waiting.is_alive()
+    assert told
+
+
+def test_a_sync_client_is_not_carried_over_a_fork(tmp_path: Path) -> None:
+    app = Stem(f"sqlite:///{tmp_path / 'stem.db'}", tasks=[charge])
+
+    def child(said: multiprocessing.SimpleQueue[str], sync: SyncClient) -> None:
+        try:
+            sync.enqueue(charge.build(Order()))
+        except EngineRefusedError as fault:
+            said.put(str(fault))
+        sync.close()
+        with app.sync as own:
+            said.put(own.enqueue(charge.build(Order(id="mine")).id("mine")).id)
+        os._exit(0)
+
+    context = multiprocessing.get_context("fork")
+    said = context.SimpleQueue()
+    with app.sync as sync:
+        process = context.Process(target=child, args=(said, sync))
+        process.start()
+        process.join(20)
+        assert "carried over a fork" in said.get()
+        assert said.get() == "mine"
+        assert sync.run(sync.queues.stats("default")).queued == 1
+
+
+async def test_two_who_open_an_app_at_once_share_one_engine(tmp_path: Path) -> None:
+    app = Stem(f"sqlite:///{tmp_path / 'stem.db'}", tasks=[charge])
+    before = threading.active_count()
+    await asyncio.gather(app.open(), app.open(), app.open())
+    assert threading.active_count() - before == 2
+    for _ in range(3):
+        await app.close()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda app: app.enqueue("orders.charge", "text"), "expected a mapping of field to value, found 'text'"),
+        (lambda app: app.enqueue(charge.build(Order())), "a task is named by text, found <call of"),
+        (lambda app: app.submit(charge), r"expected a call, as charge.build\(order\), found <task orders.charge>"),
+        (lambda app: app.enqueue_many([charge]), r"expected a call, as charge.build\(order\), found <task"),
+        (lambda app: app.jobs.list(limit=-1), "limit must be a whole number from 1 to 10,000, found -1"),
+        (lambda app: app.dead_letters.list(reason="exausted"), "did you mean 'exhausted'?"),
+        (lambda app: app.dead_letters.replay("abc"), r"ids must be a list of job ids, found the text 'abc'"),
+        (lambda app: app.dead_letters.replay(["a"], queue="q"), "not both"),
+        (lambda app: app.jobs.cancel("a", "\ud800"), "the reason of a cancel must be text that UTF-8 can carry"),
+    ],
+)
+async def test_slips_of_a_script_are_refused_in_words(wrong: Any, said: str) -> None:
+    async with Stem.in_memory(tasks=[charge]) as app:
+        with pytest.raises((ConfigError, InvalidArgumentsError), match=said):
+            await wrong(app)
+        assert await app.queues.list() == []
+
+
+def checkout(sync: SyncEnqueuer) -> str:
+    """What a view of a web application would do."""
+    try:
+        return sync.enqueue(charge.build(Order(id="7"))).result("1s")
+    except JobFailed as fault:
+        return fault.reason
+
+
+async def test_a_fake_app_stands_in_for_the_sync_client_and_for_names() -> None:
+    fake = FakeStem(tasks=[charge])
+    fake.answer(charge, "paid")
+    assert checkout(fake.sync) == "paid"
+    fake.answer(charge, JobFailed("fake-1", reason="exhausted", error_type="OSError", error_message="down"))
+    assert checkout(fake.sync) == "exhausted"
+    await fake.enqueue("orders.charge", {"id": "8"})
+    assert [order.id for order in fake.enqueued(charge)] == ["7", "7", "8"]
+    with pytest.raises(UnknownTaskError, match=r"did you mean 'orders\.charge'"):
+        await fake.enqueue("orders.chrage")
 
 
 async def test_a_fake_app_remembers_and_answers() -> None:

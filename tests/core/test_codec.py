@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import (
+    AliasChoices,
+    AliasPath,
     Base64Bytes,
     BaseModel,
     ConfigDict,
@@ -507,3 +509,88 @@ def test_a_result_model_with_a_validator_before_a_span_is_carried() -> None:
     codec = ResultCodec(Trip)
     trip = Trip(lasts=timedelta(hours=2))
     assert codec.decode(codec.encode(trip)) == trip
+
+
+class Excluded(BaseModel):
+    kept: int
+    left_out: int = Field(default=1, exclude=True)
+
+
+class ReadOtherwise(BaseModel):
+    total: int = Field(validation_alias="in", serialization_alias="out")
+
+
+class ReadAsPart(BaseModel):
+    total: int = Field(validation_alias=AliasPath("sums", "total"))
+
+
+class KeyedByPairs(BaseModel):
+    places: dict[tuple[int, int], str]
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (Excluded, "Excluded.left_out: exclude=True keeps it from travelling"),
+        (ReadOtherwise, "ReadOtherwise.total: it is written as 'out', but read as 'in'; give both the same alias"),
+        (ReadAsPart, "ReadAsPart.total: it is written as 'total', but read as a part of another"),
+        (KeyedByPairs, "KeyedByPairs.places: JSON's keys are text"),
+    ],
+)
+def test_what_would_not_come_back_is_refused_at_the_declaration(model: type[BaseModel], problem: str) -> None:
+    found = uncarried(model.__pydantic_core_schema__, model.__name__)
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+class SameAlias(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    a: int = Field(alias="A")
+    b: int = Field(validation_alias=AliasChoices("B", "bee", AliasPath("x", "y")), serialization_alias="bee")
+    c: int = Field(validation_alias="C")
+    d: dict[int, str] = {}
+
+
+def test_aliases_that_agree_are_fine_and_come_back() -> None:
+    assert uncarried(SameAlias.__pydantic_core_schema__, "SameAlias") == []
+    codec = ArgumentsCodec(SameAlias)
+    made = SameAlias.model_validate({"A": 1, "B": 2, "C": 3, "d": {7: "x"}})
+    assert codec.decode(codec.encode(made)) == made
+
+
+class Base(BaseModel):
+    a: int
+
+
+class Wider(Base):
+    b: int
+
+
+class Named(Base):
+    """Nothing of its own."""
+
+
+def test_a_subclass_whose_fields_would_be_lost_is_refused() -> None:
+    codec = ArgumentsCodec(Base)
+    assert codec.decode(codec.encode(Named(a=1))) == Base(a=1)
+    with pytest.raises(EncodeError, match="found its subclass Wider, whose fields of its own would be lost: b"):
+        codec.encode(Wider(a=1, b=2))
+
+
+class Lookup(BaseModel):
+    sku: str
+
+    @field_validator("sku")
+    @classmethod
+    def known(cls, value: str) -> str:
+        return {"A": "A"}[value]
+
+
+def test_a_validator_that_raises_anything_is_a_refusal_in_words() -> None:
+    codec = ArgumentsCodec(Lookup)
+    with pytest.raises(ValidationError) as decoding:
+        codec.decode(b'{"sku":"B"}')
+    with pytest.raises(ValidationError) as mapping:
+        codec.from_mapping({"sku": "B"})
+    for caught in (decoding, mapping):
+        assert faults(caught.value)[0].startswith("arguments: a validator raised KeyError('B')")

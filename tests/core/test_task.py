@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from stem.core.codec import NoArgs
 from stem.core.context import TaskContext
 from stem.core.limit import Limit
+from stem.core.options import no_hard_limit
 from stem.core.rate import Rate
 from stem.core.registry import Registry
 from stem.core.retry import RetryPolicy
@@ -297,9 +298,24 @@ def test_a_wrong_option_is_refused_before_anything_is_decorated(option: str, val
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "a..b", ".a", "a.", "1a", "a/b", "a\n", None, 3, "a" * 201])
 def test_a_bad_name_is_refused_at_once(name: Any) -> None:
-    problems = (f"a task's name must be dotted words, as 'orders.charge', found {name!r}",)
+    problems = (f"a task's name must be a word or dotted words, as 'hello' or 'orders.charge', found {name!r}",)
     assert refused(lambda: untyped(name)) == problems
     assert refused(lambda: define(name, returns=int)) == problems
+
+
+def test_a_task_without_parentheses_says_how_to_name_it() -> None:
+    def hello() -> None: ...
+
+    (problem,) = refused(lambda: untyped(hello))
+    assert problem.startswith("@task takes the name of the task, as @task('hello'), found <function ")
+
+
+def test_a_call_of_a_plain_def_takes_no_hard_limit() -> None:
+    @task("plain")
+    def plain() -> None: ...
+
+    assert refused(lambda: plain.build().time_limit("1s")) == (no_hard_limit("plain"),)
+    assert plain.build().time_limit(soft="1s").request.options.soft_ms == 1_000
 
 
 @pytest.mark.parametrize("name", ["a", "orders.charge", "orders.re-charge", "_x.y_1", "Größe", "a" * 200])
