@@ -11,7 +11,7 @@ from stem.core.settle import Again, Arrive, Bury, Effect, Enqueue, Finish, Settl
 from stem.sqlite.grouping import arrive
 from stem.sqlite.limits import stop_counting
 from stem.sqlite.line import delete, free_unique, publish, put_aside_or_ready, take_out
-from stem.sqlite.rows import NO_FENCE, NUMBER, RUNNING, STATES, Job, find, find_all
+from stem.sqlite.rows import NO_FENCE, NUMBER, RUNNING, STATES, Ending, Job, find, find_all
 from stem.sqlite.step import Step
 from stem.values import Receipt
 
@@ -69,7 +69,7 @@ def note_progress(step: Step, receipt: Receipt, progress: bytes) -> bool:
 def settle(step: Step, batch: Sequence[Settlement]) -> list[Settled]:
     """Store each settlement whose fence holds. Plain ends are written together, before anything that could see them."""
     found = find_all(step, [one.receipt.job_id for one in batch]) if len(batch) > 1 else {}
-    over: list[tuple[Job, Finish | Bury]] = []
+    over: list[tuple[Job | Ending, Finish | Bury]] = []
     answers: list[Settled] = []
     for one in batch:
         job = found.pop(one.receipt.job_id, None)
@@ -131,11 +131,11 @@ def _held(step: Step, receipt: Receipt) -> Job | None:
     return job if job is not None and _is_held(job, receipt) else None
 
 
-def _is_held(job: Job, receipt: Receipt) -> bool:
+def _is_held(job: Job | Ending, receipt: Receipt) -> bool:
     return job.state == RUNNING and job.fence == receipt.fence
 
 
-def _stop_running(step: Step, job: Job) -> None:
+def _stop_running(step: Step, job: Job | Ending) -> None:
     """Out of the numbers of what runs; room for the next of its limit."""
     step.count(job.qid, "running", -1)
     if job.counted:
@@ -187,7 +187,7 @@ def _bury(step: Step, job: Job, action: Bury) -> None:
     _keep(step, [(job, action)])
 
 
-def _write_ends(step: Step, over: Sequence[tuple[Job, Finish | Bury]]) -> None:
+def _write_ends(step: Step, over: Sequence[tuple[Job | Ending, Finish | Bury]]) -> None:
     """Forget jobs, and store their results."""
     delete(step, [job for job, _ in over])
     for job, action in over:
@@ -196,7 +196,7 @@ def _write_ends(step: Step, over: Sequence[tuple[Job, Finish | Bury]]) -> None:
     _keep(step, over)
 
 
-def _keep(step: Step, over: Sequence[tuple[Job, Finish | Bury]]) -> None:
+def _keep(step: Step, over: Sequence[tuple[Job | Ending, Finish | Bury]]) -> None:
     """Store results and tell who waits for them."""
     rows = []
     for job, action in over:

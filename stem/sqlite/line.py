@@ -9,7 +9,7 @@ from stem.contracts.broker import Published
 from stem.core.envelope import Submission
 from stem.core.states import FINAL
 from stem.sqlite.limits import pass_room_on
-from stem.sqlite.rows import DELAYED, QUEUED, STATES, Job, as_json
+from stem.sqlite.rows import DELAYED, QUEUED, STATES, Ending, Job, as_json
 from stem.sqlite.step import Step, View
 
 #: A row of `job`, and one of `envelope`.
@@ -138,7 +138,7 @@ def take_out(step: Step, job: Job) -> None:
         pass_room_on(step, job.limit_key)
 
 
-def delete(step: Step, jobs: Sequence[Job]) -> None:
+def delete(step: Step, jobs: Sequence[Job | Ending]) -> None:
     """Forget jobs and their envelopes."""
     if jobs:
         numbers = (as_json([job.seq for job in jobs]),)

@@ -28,7 +28,7 @@ NUMBERS: Final = (
 _COUNT: Final = f"UPDATE queue SET {', '.join(f'{name} = {name} + ?' for name in NUMBERS)} WHERE qid = ?"  # noqa: S608
 
 #: Rows written by one statement; few sizes, so that prepared statements are found again.
-CHUNKS: Final = (100, 10, 1)
+CHUNKS: Final = (100, 50, 10, 1)
 
 
 @lru_cache(maxsize=64)

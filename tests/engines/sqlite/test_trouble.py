@@ -95,7 +95,7 @@ async def test_a_full_disk_is_an_error_and_changes_nothing(engine: SqliteEngine)
 
 
 async def test_the_log_is_copied_back_and_cut_while_nobody_reads(engine: SqliteEngine) -> None:
-    payload = b"x" * 100_000
+    payload = b"x" * 400_000
     for number in range(60):
         await publish(engine, submission(f"job-{number}", envelope=payload))
         assert log_size(engine.path) < CHECKPOINT + 500_000
@@ -107,15 +107,15 @@ async def test_a_reader_that_stays_lets_the_log_grow_and_stops_nothing(engine: S
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM job").fetchone()
     payload = b"x" * 500_000
-    for number in range(20):
+    for number in range(70):
         assert await publish(engine, submission(f"job-{number}", envelope=payload)) == ["new"]
     assert log_size(engine.path) > CHECKPOINT * 2
     assert reader.execute("SELECT count(*) FROM job").fetchone() == (0,)
     reader.close()
-    for number in range(20, 30):
+    for number in range(70, 110):
         await publish(engine, submission(f"job-{number}", envelope=payload))
     assert log_size(engine.path) < CHECKPOINT + 1_000_000
-    assert len(await take_all(engine)) == 30
+    assert len(await take_all(engine)) == 110
 
 
 async def test_a_file_deleted_under_the_engine_is_noticed(engine: SqliteEngine) -> None:
