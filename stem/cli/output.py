@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from stem.values import plain
 
@@ -121,16 +121,10 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[object]], *, empty:
     hidden = [column.heading for column in every if column not in columns]
     if hidden:
         note(f"no room for {', '.join(hidden)}: a wider terminal or --json shows them")
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", collapse_padding=True)
-    for index, column in enumerate(columns):
-        longest = _width(column, index, rows)
-        drawn.add_column(
-            column.heading,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=longest if column.whole else min(longest, max(len(column.heading), SHORT)),
-        )
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column, width in zip(columns, _widths(columns, rows, screen.width), strict=True):
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        drawn.add_column(column.heading, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     if screen.is_terminal:
@@ -152,6 +146,18 @@ def _fitting(
             break
         kept.remove(most)
     return [columns[n] for n in kept], [[row[n] for n in kept] for row in rows]
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[object]], room: int) -> list[int]:
+    """How wide each column is drawn: as its cells need, and where that is too much the widest are cut, the last first."""
+    widths = [_width(column, index, rows) for index, column in enumerate(columns)]
+    least = [width if one.whole or one.right else min(width, SHORT) for one, width in zip(columns, widths, strict=True)]
+    over = sum(widths) + 2 * (len(widths) - 1) - room
+    while over > 0 and widths != least:
+        widest = max((n for n, width in enumerate(widths) if width > least[n]), key=lambda n: (widths[n], n))
+        widths[widest] -= 1
+        over -= 1
+    return widths
 
 
 def _wanted(column: Column, index: int, rows: Sequence[Sequence[object]]) -> int:
