@@ -108,6 +108,36 @@ def test_the_python_of_the_page_runs(page: str, tmp_path: Path, monkeypatch: pyt
             assert printed.getvalue() == block.prints, f"{page}:{block.line}"
 
 
+def test_the_python_of_the_pages_pleases_the_type_checker(tmp_path: Path) -> None:
+    """Each page as one module, its lines where the page has them; and the files that it shows."""
+    for page, text in PAGES.items():
+        lines = [""] * (text.count("\n") + 1)
+        for block in blocks(text):
+            if block.runs:
+                code = block.code.splitlines()
+                lines[block.line - 1 : block.line - 1 + len(code)] = code
+        (tmp_path / f"{re.sub(r'[^a-z]', '_', page.lower())}.py").write_text("\n".join(lines))
+        folder = tmp_path / re.sub(r"[^a-z]", "_", page.lower())
+        for block in blocks(text):
+            if block.file:
+                folder.mkdir(exist_ok=True)
+                (folder / block.file).write_text(block.code)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(ROOT / ".mypy_cache")]
+    done = [
+        subprocess.run(
+            [*command, *names],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "MYPYPATH": str(ROOT)},
+        )
+        for folder in (tmp_path, *(one for one in tmp_path.iterdir() if one.is_dir()))
+        if (names := sorted(one.name for one in folder.glob("*.py")))
+    ]
+    assert "".join(one.stdout + one.stderr for one in done) == ""
+
+
 @pytest.mark.parametrize("page", [page for page, text in PAGES.items() if any(block.file for block in blocks(text))])
 def test_the_commands_of_the_page_print_what_it_shows(page: str, tmp_path: Path) -> None:
     here = list(blocks(PAGES[page]))

@@ -82,7 +82,10 @@ def show(asked: Said, job_id: str) -> None:
             ("headers", ", ".join(f"{key}: {value}" for key, value in job.headers.items())),
             ("cancel", "asked for" if job.cancel_requested and not job.finished else ""),
             ("progress", _progress(job)),
-            ("error", "" if job.error is None else job.error.traceback.rstrip() or f"{job.error.type}: {job.error.message}"),
+            (
+                "error",
+                "" if job.error is None else job.error.traceback.rstrip() or f"{job.error.type}: {job.error.message}",
+            ),
         ]
     )
 
