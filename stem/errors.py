@@ -120,10 +120,9 @@ class ResultNotKept(JobError):  # noqa: N818
 class UnknownJobError(JobError):
     """No job of this id is known: never enqueued here, or its result has passed its time to live."""
 
-    def __init__(self, job_id: str) -> None:
-        super().__init__(
-            job_id, f"no job {job_id!r} is known: it was never enqueued in this namespace, or its result has expired"
-        )
+    def __init__(self, job_id: str, message: str = "") -> None:
+        known = f"no job {job_id!r} is known: it was never enqueued in this namespace, or its result has expired"
+        super().__init__(job_id, message or known)
 
 
 class LeaseLost(StemError):  # noqa: N818

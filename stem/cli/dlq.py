@@ -223,7 +223,7 @@ def _in_steps(app: Stem, what: str, ids: list[str], act: Callable[[list[str]], A
 
 def _tell_dry(asked: Said, ids: list[str]) -> None:
     if asked.json:
-        emit({"dry_run": True, "ids": ids})
+        emit({"dry_run": True, "dead_letters": [{"id": job_id, "status": "would be replayed"} for job_id in ids]})
         return
     print(f"{many(len(ids), 'dead letter')} would be replayed")
     for job_id in ids[:20]:

@@ -79,6 +79,7 @@ def show(asked: Said, job_id: str) -> None:
             *((name, _moment(getattr(job, name))) for name in moments),
             *((name, getattr(job, name)) for name in ("deliveries", "losses", "worker", "unique_key", "waiting_for")),
             ("arguments", job.arguments),
+            ("result", job.result),
             ("headers", ", ".join(f"{key}: {value}" for key, value in job.headers.items())),
             ("cancel", "asked for" if job.cancel_requested and not job.finished else ""),
             ("progress", _progress(job)),

@@ -151,12 +151,13 @@ def _fitting(
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[object]], room: int) -> list[int]:
     """How wide each column is drawn: as its cells need, and where that is too much the widest are cut, the last first."""
     widths = [_width(column, index, rows) for index, column in enumerate(columns)]
-    least = [width if one.whole or one.right else min(width, SHORT) for one, width in zip(columns, widths, strict=True)]
     over = sum(widths) + 2 * (len(widths) - 1) - room
-    while over > 0 and widths != least:
-        widest = max((n for n, width in enumerate(widths) if width > least[n]), key=lambda n: (widths[n], n))
-        widths[widest] -= 1
-        over -= 1
+    for floor in (SHORT, 1):
+        least = [w if one.whole or one.right else min(w, floor) for one, w in zip(columns, widths, strict=True)]
+        while over > 0 and widths != least:
+            widest = max((n for n, width in enumerate(widths) if width > least[n]), key=lambda n: (widths[n], n))
+            widths[widest] -= 1
+            over -= 1
     return widths
 
 

@@ -50,7 +50,7 @@ class DeadLettersView:
         """One, with its bytes; UnknownJobError when there is none of this id."""
         found = await self._engine().dead_letters.get(job_id)
         if found is None:
-            raise UnknownJobError(job_id)
+            raise UnknownJobError(job_id, f"there is no dead letter {job_id!r} in this namespace")
         return _letter(found)
 
     async def list(

@@ -68,7 +68,7 @@ class Handle(Generic[R_co]):
         row = await self._engine.jobs.get(self._id)
         if row is None:
             raise UnknownJobError(self._id)
-        return job_view(row)
+        return job_view(row, whole=True)
 
     async def cancel(self, reason: str = "cancelled by the caller") -> bool:
         """See JobHandle."""

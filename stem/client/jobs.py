@@ -26,7 +26,7 @@ class JobsView:
         row = await self._engine().jobs.get(job_id)
         if row is None:
             raise UnknownJobError(job_id)
-        return job_view(row)
+        return job_view(row, whole=True)
 
     async def list(
         self, *, states: tuple[JobState, ...] = (), queue: str = "", task: str = "", limit: int = 50, cursor: str = ""

@@ -12,13 +12,13 @@ from stem.core.envelope import Envelope, UndecodableError, decode
 from stem.core.job import Job
 from stem.core.limit import shown
 from stem.core.outcome import ErrorRecord
-from stem.core.record import decode_progress, decode_record
+from stem.core.record import JobRecord, decode_progress, decode_record
 
 _error = msgspec.json.Decoder(ErrorRecord)
 
 
-def job(row: JobRow) -> Job:
-    """The Job of a stored row."""
+def job(row: JobRow, *, whole: bool = False) -> Job:
+    """The Job of a stored row; `whole` with its result."""
     record = decode_record(row.record) if row.record else None
     error = record.error if record is not None else None
     if error is None and row.error:
@@ -48,6 +48,7 @@ def job(row: JobRow) -> Job:
         waiting_for=shown(row.parked_key),
         cancel_requested=row.cancel_requested,
         arguments=bytes(envelope.args).decode() if envelope else "",
+        result=_value(record) if whole and record is not None else "",
         headers=envelope.headers if envelope else {},
     )
 
@@ -58,6 +59,10 @@ def _envelope(row: JobRow) -> Envelope | None:
         return decode(row.envelope) if row.envelope else None
     except UndecodableError:
         return None
+
+
+def _value(record: JobRecord) -> str:
+    return "" if isinstance(record.value, msgspec.UnsetType) else bytes(record.value).decode()
 
 
 def _at(ms: int | None) -> datetime | None:

@@ -61,8 +61,11 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
 
     def id(self, value: str) -> Self:
         """Use this id: a second enqueue with the same id makes no second job."""
-        if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
-            raise ConfigError(f"a job id must be 1 to 200 printable characters, found {value!r}")
+        fits = isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable() and value == value.strip()
+        if not fits:
+            raise ConfigError(
+                f"a job id must be 1 to 200 printable characters, blanks not at its ends, found {value!r}"
+            )
         return self._with(id=value)
 
     def header(self, key: str, value: str) -> Self:

@@ -14,7 +14,8 @@ from stem.core.states import FINAL, JobState
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One job at one moment. Instants are aware UTC; what is not known yet, or no longer, is None or empty.
 
-    `arguments` is JSON text; it and `headers` are there for a single job that has not ended well (not in lists).
+    `arguments` and `result` are JSON text, for a single job and not in lists: `arguments` and `headers` until it has ended
+    well, `result` from then on.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     unique_key: str = ""
     waiting_for: str = ""
     arguments: str = ""
+    result: str = ""
     headers: dict[str, str] = {}
     cancel_requested: bool = False
 
