@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import sqlite3
@@ -168,7 +169,8 @@ async def test_a_moved_file_takes_no_commits_of_its_successor_with_it(make: Make
         copy = path.with_name(f"copy-{way}.db")
         for suffix in ("", "-wal"):
             copy.with_name(copy.name + suffix).write_bytes(path.with_name(path.name + suffix).read_bytes())
-        found = sqlite3.connect(copy).execute("SELECT count(*) FROM job WHERE id LIKE 'job-%'").fetchone()
+        with contextlib.closing(sqlite3.connect(copy)) as looking:
+            found = looking.execute("SELECT count(*) FROM job WHERE id LIKE 'job-%'").fetchone()
         assert found == (50,), way
         await fresh.close()
         path.unlink()
