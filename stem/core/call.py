@@ -10,10 +10,10 @@ import msgspec
 from pydantic import BaseModel
 
 from stem.core.canvas import Composable
-from stem.core.codec import check_unique_path
 from stem.core.context import Enqueuer, JobHandle
 from stem.core.duration import Duration, instant_ms, milliseconds
 from stem.core.options import NOTHING_SAID, Options, layer, no_hard_limit, unique_rule
+from stem.core.paths import check_unique_path
 from stem.core.retry import RetryPolicy
 from stem.core.unique import Unique
 from stem.errors import ConfigError

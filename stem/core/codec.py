@@ -10,9 +10,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Mapping
-from types import UnionType
-from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import (
@@ -20,10 +19,7 @@ from pydantic_core import (
     PydanticSerializationError,
     SchemaSerializer,
     SchemaValidator,
-    to_jsonable_python,
 )
-
-from stem.errors import ConfigError
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -174,144 +170,6 @@ def _fault(entry: Any) -> str:
         return f"{place}: {entry['msg']}"
     shown = repr(entry.get("input"))
     return f"{place}: {entry['msg']} (found {shown if len(shown) <= 80 else shown[:77] + '...'})"
-
-
-def value_at(args: BaseModel, path: str) -> str:
-    """The text of the field at `path`, for limit keys: scalars as str, everything else as JSON."""
-    value: object = args
-    for part in path.split("."):
-        value = getattr(value, part, None)
-    plain = to_jsonable_python(value, fallback=str)
-    return plain if isinstance(plain, str) else json.dumps(plain, sort_keys=True)
-
-
-def check_path(model: type[BaseModel], path: str, what: str) -> None:
-    """ConfigError unless `path` names a field of the model, through nested models."""
-    for _ in _fields_on(model, path, what):
-        pass
-
-
-def check_unique_path(model: type[BaseModel], path: str, what: str) -> None:
-    """As `check_path`; a field with an alias is refused too: unique keys read the JSON, where it has another name."""
-    for name, field in _fields_on(model, path, what):
-        alias = field.serialization_alias or name
-        if alias != name:
-            raise ConfigError(
-                f"{what} names the field {path!r}, but {name!r} has the alias {alias!r}; "
-                "name a field without alias, or give the key with .unique(rule, key=...)"
-            )
-
-
-def _fields_on(model: type[BaseModel], path: str, what: str) -> Iterator[tuple[str, Any]]:
-    """The fields that `path` goes through, with their names; ConfigError at the first that is not there."""
-    here: Any = model
-    for part in path.split("."):
-        fields: Mapping[str, Any] = getattr(here, "model_fields", {})
-        if part not in fields:
-            known = ", ".join(fields) or "none"
-            where = getattr(here, "__name__", str(here))
-            raise ConfigError(f"{what} names the field {path!r}, but {where} has no field {part!r}; fields: {known}")
-        yield part, fields[part]
-        here = _without_none(fields[part].annotation)
-
-
-def _without_none(annotation: Any) -> Any:
-    """`Customer | None` as Customer: a path may go through a model that can be missing."""
-    if get_origin(annotation) not in (Union, UnionType):
-        return annotation
-    some = [part for part in get_args(annotation) if part is not type(None)]
-    return some[0] if len(some) == 1 else annotation
-
-
-def uncarried(schema: object, where: str) -> list[str]:
-    """What JSON cannot carry in a pydantic core schema, one sentence each with the cure."""
-    return [f"{where}{path}: {problem}" for path, problem in _uncarried(schema, "", {})]
-
-
-_BYTES_CURE: Final = (
-    "bytes have no JSON form of their own; use pydantic.Base64Bytes, "
-    "or set ser_json_bytes and val_json_bytes to 'base64' in the model's config"
-)
-_OBJECT_CURE: Final = "JSON cannot carry this type; use a pydantic model or give the field a serializer and validator"
-_NAN_CURE: Final = "the default is not a finite number, and JSON has no NaN or Infinity; use None instead"
-_MASK_CURE: Final = "JSON would carry only asterisks; use str, or give the field a serializer"
-_EXCLUDED_CURE: Final = "exclude=True keeps it from travelling, so the handler would not get it; take that away"
-_KEY_CURE: Final = "JSON's keys are text, and this key would not come back from it; use a list of pairs, or text"
-#: Key types of dicts whose text pydantic cannot read back.
-_NO_KEYS: Final = frozenset({"tuple", "list", "set", "frozenset", "dict", "model", "dataclass", "typed-dict"})
-_OPAQUE: Final = frozenset({"callable", "is-instance", "is-subclass", "generator"})
-
-
-def _uncarried(schema: object, path: str, config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    if isinstance(schema, list | tuple):
-        for item in schema:
-            yield from _uncarried(item, path, config)
-        return
-    if not isinstance(schema, dict):
-        return
-    config = {**config, **(schema.get("config") or {})}
-    kind = schema.get("type")
-    if "serialization" in schema and kind != "model":
-        if _masks(schema["serialization"]):
-            yield path, _MASK_CURE
-        return
-    if kind == "bytes" and not _bytes_encoded(config):
-        yield path, _BYTES_CURE
-    if kind in _OPAQUE:
-        yield path, _OBJECT_CURE
-    if kind == "dict" and _kind_of(schema.get("keys_schema")) in _NO_KEYS:
-        yield path, _KEY_CURE
-    default = schema.get("default")
-    if kind == "default" and isinstance(default, float) and not math.isfinite(default):
-        yield path, _NAN_CURE
-    for key, part in schema.items():
-        if key == "fields" and isinstance(part, dict):
-            for name, field in part.items():
-                yield from _misnamed(name, field, f"{path}.{name}", config)
-                yield from _uncarried(field, f"{path}.{name}", config)
-        elif key not in {"config", "metadata", "default", "cls"}:
-            yield from _uncarried(part, path, config)
-
-
-def _kind_of(schema: object) -> object:
-    return schema.get("type") if isinstance(schema, dict) else None
-
-
-def _misnamed(name: str, field: Any, path: str, config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """What is wrong with how a field is written and read."""
-    if field.get("serialization_exclude"):
-        yield path, _EXCLUDED_CURE
-        return
-    written = field.get("serialization_alias", name)
-    read = _read_as(field.get("validation_alias"), name)
-    if config.get("validate_by_name") or config.get("populate_by_name"):
-        read.add(name)
-    if written not in read:
-        yield (
-            path,
-            f"it is written as {written!r}, but read as {', '.join(map(repr, sorted(read))) or 'a part of another'}; give both the same alias",
-        )
-
-
-def _read_as(alias: Any, name: str) -> set[str]:
-    """The keys under which a field is read: its name, its alias, or several."""
-    if alias is None:
-        return {name}
-    if isinstance(alias, str):
-        return {alias}
-    paths = alias if alias and isinstance(alias[0], list) else [alias]
-    return {path[0] for path in paths if len(path) == 1}
-
-
-def _masks(serialization: Any) -> bool:
-    """Whether values are written as pydantic writes its SecretStr, SecretBytes and Secret[...]."""
-    function = serialization.get("function")
-    return getattr(function, "__module__", "") == "pydantic.types" and "secret" in getattr(function, "__name__", "")
-
-
-def _bytes_encoded(config: Mapping[str, object]) -> bool:
-    form = config.get("ser_json_bytes")
-    return form in {"base64", "hex"} and config.get("val_json_bytes") == form
 
 
 def _mentions(schema: object, kind: str) -> bool:

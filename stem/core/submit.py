@@ -7,11 +7,12 @@ from typing import Final
 import msgspec
 
 from stem.core.call import Request
-from stem.core.codec import EncodeError, canonical, value_at
+from stem.core.codec import EncodeError, canonical
 from stem.core.duration import milliseconds
 from stem.core.envelope import WIRE_VERSION, Envelope, Submission, encode
 from stem.core.limit import limit_key
 from stem.core.options import NOTHING_SAID, Options, Resolved, resolve
+from stem.core.paths import value_at
 from stem.core.unique import Unique, UniqueClaim, unique_key
 from stem.errors import InvalidArgumentsError, PayloadTooLargeError
 from stem.values import Unset

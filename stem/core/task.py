@@ -16,11 +16,13 @@ from typing_extensions import ParamSpec, TypeForm, TypeIs, Unpack
 
 from stem.core.call import Request, TaskEnqueueBuilder
 from stem.core.canvas import Composable
-from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec, check_path, check_unique_path, uncarried
+from stem.core.carried import uncarried
+from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec
 from stem.core.context import Enqueuer, JobHandle, TaskContext
 from stem.core.duration import Duration
 from stem.core.limit import Limit
 from stem.core.options import TaskOptions, checked, task_options
+from stem.core.paths import check_path, check_unique_path
 from stem.core.rate import Rate
 from stem.core.retry import RetryPolicy
 from stem.core.unique import Unique

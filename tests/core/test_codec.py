@@ -29,18 +29,16 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
+from stem.core.carried import uncarried
 from stem.core.codec import (
     ArgumentsCodec,
     EncodeError,
     NoArgs,
     ResultCodec,
     canonical,
-    check_path,
-    check_unique_path,
     faults,
-    uncarried,
-    value_at,
 )
+from stem.core.paths import check_path, check_unique_path, value_at
 from stem.core.unique import Unique, unique_key
 from stem.errors import ConfigError
 
