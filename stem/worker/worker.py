@@ -18,7 +18,6 @@ import msgspec
 from stem.clock import Clock
 from stem.contracts.broker import Delivery, Settled
 from stem.contracts.engine import Engine
-from stem.core.commands import COMMAND_TTL_MS, inbox_of
 from stem.core.context import Enqueuer
 from stem.core.lease import renew_every_ms, stop_by
 from stem.core.limit import LimitRow
@@ -31,6 +30,7 @@ from stem.errors import ConfigError, EngineUnavailableError
 from stem.observe.logs import log_failure
 from stem.observe.middleware import Middleware, consume_chain, overriding
 from stem.observe.signals import Signals, WorkerEvent
+from stem.worker import duties
 from stem.worker.attempt import Runner, interrupted, left_behind
 from stem.worker.claim import Claimer, Slots
 from stem.worker.renew import Renewer
@@ -47,11 +47,6 @@ _HARDER: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
 
 #: How often limits are looked at, seconds.
 SCAN: Final = 0.05
-#: Heartbeats: every 10 s, forgotten after 30. As the reference system.
-BEAT: Final = 10.0
-BEAT_TTL_MS: Final = 30_000
-#: How often old results are swept, seconds.
-SWEEP: Final = 60.0
 #: How long a soft stop waits for handlers to end before it hands their jobs back all the same, seconds.
 SOFT_GRACE: Final = 10.0
 
@@ -139,9 +134,9 @@ class Worker:
         self._background = [
             asyncio.create_task(self._settler.run(), name="stem-settle"),
             asyncio.create_task(self._scan(), name="stem-limits"),
-            asyncio.create_task(self._beat(), name="stem-presence"),
-            asyncio.create_task(self._sweep(), name="stem-sweep"),
-            asyncio.create_task(self._listen(), name="stem-commands"),
+            asyncio.create_task(duties.show_life(self._engine, self.name, self._info), name="stem-presence"),
+            asyncio.create_task(duties.sweep(self._engine), name="stem-sweep"),
+            asyncio.create_task(duties.hear(self._engine, self.name, self._renewer.now), name="stem-commands"),
         ]
         for task in (*self._claimer.start(), *self._background):
             task.add_done_callback(self._part_ended)
@@ -325,35 +320,6 @@ class Worker:
             for running in list(self._held.values()):
                 if not running.ended and running.look(now):
                     await self._leave_behind(running)
-
-    async def _beat(self) -> None:
-        """Show that this worker lives."""
-        while True:
-            try:
-                await self._engine.presence.beat(self.name, msgspec.json.encode(self._info()), ttl_ms=BEAT_TTL_MS)
-            except EngineUnavailableError as fault:
-                log.debug("no heartbeat: %s", fault)
-            await asyncio.sleep(BEAT * (0.9 + 0.1 * random.random()))
-
-    async def _sweep(self) -> None:
-        """Forget what is out of date, at the start and now and then: in small steps, until nothing is."""
-        while True:
-            try:
-                while await self._engine.results.sweep():
-                    pass
-            except EngineUnavailableError as fault:
-                log.debug("no sweep: %s", fault)
-            await asyncio.sleep(SWEEP * (0.8 + 0.4 * random.random()))
-
-    async def _listen(self) -> None:
-        """Commands: whatever comes, the leases are renewed, which tells what somebody wants of our jobs."""
-        while True:
-            try:
-                if await self._engine.inbox.receive(inbox_of(self.name), timeout_ms=COMMAND_TTL_MS) and self._renewer:
-                    self._renewer.now()
-            except EngineUnavailableError as fault:
-                log.debug("no commands: %s", fault)
-                await asyncio.sleep(BEAT)
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,55 @@
+"""What a worker does beside its jobs: showing that it lives, forgetting what is over, hearing commands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from stem.contracts.engine import Engine
+from stem.core.commands import COMMAND_TTL_MS, inbox_of
+from stem.errors import EngineUnavailableError
+
+log = logging.getLogger("stem.worker")
+
+#: Heartbeats: every 10 s, forgotten after 30. As the reference system.
+BEAT: Final = 10.0
+BEAT_TTL_MS: Final = 30_000
+#: How often what is out of date is swept, seconds.
+SWEEP: Final = 60.0
+
+
+async def show_life(engine: Engine, worker: str, info: Callable[[], Mapping[str, Any]]) -> None:
+    """Beat, with what there is to say of the worker, until cancelled."""
+    while True:
+        try:
+            await engine.presence.beat(worker, msgspec.json.encode(info()), ttl_ms=BEAT_TTL_MS)
+        except EngineUnavailableError as fault:
+            log.debug("no heartbeat: %s", fault)
+        await asyncio.sleep(BEAT * (0.9 + 0.1 * random.random()))
+
+
+async def sweep(engine: Engine) -> None:
+    """Forget what is out of date, at once and now and then: in small steps, until nothing is."""
+    while True:
+        try:
+            while await engine.results.sweep():
+                pass
+        except EngineUnavailableError as fault:
+            log.debug("no sweep: %s", fault)
+        await asyncio.sleep(SWEEP * (0.8 + 0.4 * random.random()))
+
+
+async def hear(engine: Engine, worker: str, renew: Callable[[], None]) -> None:
+    """Commands: whatever comes, the leases are renewed, which tells what somebody wants of our jobs."""
+    while True:
+        try:
+            if await engine.inbox.receive(inbox_of(worker), timeout_ms=COMMAND_TTL_MS):
+                renew()
+        except EngineUnavailableError as fault:
+            log.debug("no commands: %s", fault)
+            await asyncio.sleep(BEAT)
