@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stem.worker.process import tune
-from tests.bench import cycles, peer, pickup, startup
+from tests.bench import cycles, parts, peer, pickup, startup
 
 
 def main() -> None:
@@ -41,6 +41,7 @@ def measure(jobs: int, rounds: int) -> dict[str, Any]:
     subjects: dict[str, Callable[[Path], dict[str, float]]] = {
         "memory: raw engine cycle": lambda folder: asyncio.run(cycles.raw("memory://", jobs)),
         "memory: app and worker": lambda folder: asyncio.run(cycles.full("memory://", jobs)),
+        "a worker's own work, us a job by part": lambda folder: parts.measure(),
         "sqlite: raw engine cycle": lambda folder: asyncio.run(cycles.raw(f"sqlite:///{folder / 'raw.db'}", jobs)),
         "sqlite: app and worker": lambda folder: asyncio.run(cycles.full(f"sqlite:///{folder / 'app.db'}", jobs)),
         "sqlite full: app and worker": lambda folder: asyncio.run(
