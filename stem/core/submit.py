@@ -8,13 +8,13 @@ import msgspec
 
 from stem.core.call import Request
 from stem.core.codec import EncodeError, canonical
-from stem.core.duration import milliseconds
+from stem.core.duration import milliseconds, words
 from stem.core.envelope import WIRE_VERSION, Envelope, Submission, encode
 from stem.core.limit import limit_key
 from stem.core.options import NOTHING_SAID, Options, Resolved, resolve
 from stem.core.paths import value_at
 from stem.core.unique import Unique, UniqueClaim, unique_key
-from stem.errors import InvalidArgumentsError, PayloadTooLargeError
+from stem.errors import ConfigError, InvalidArgumentsError, PayloadTooLargeError
 from stem.values import Unset
 
 #: Largest envelope accepted, bytes. SQS 256 KiB, later 1 MiB; larger things belong into a store of their own.
@@ -30,13 +30,18 @@ def submission(
     max_payload: int = MAX_PAYLOAD,
     reply_to: str = "",
 ) -> Submission:
-    """What to publish for this call. InvalidArgumentsError, PayloadTooLargeError: nothing should be.
+    """What to publish for this call. InvalidArgumentsError, PayloadTooLargeError, ConfigError: nothing should be.
 
     `queues` are the queues' own option layers by name; `job_id` is used unless the call has an id of its own.
     """
     task, call = request.task, request.options
     layer = queues.get(resolve(call, task.options.layer).queue, NOTHING_SAID)
     terms = resolve(call, task.options.layer, layer)
+    if terms.expires_ms is not None and request.delay_ms >= terms.expires_ms:
+        raise ConfigError(
+            f"a call of task {task.name!r} could never run: its delay of {words(request.delay_ms)} "
+            f"is not shorter than its expiry of {words(terms.expires_ms)}"
+        )
     try:
         args = task.arguments.encode(request.args)
     except EncodeError as fault:

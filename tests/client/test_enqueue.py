@@ -381,6 +381,10 @@ async def test_two_who_open_an_app_at_once_share_one_engine(tmp_path: Path) -> N
         (lambda app: app.enqueue(charge.build(Order())), "a task is named by text, found <call of"),
         (lambda app: app.submit(charge), r"expected a call, as charge.build\(order\), found <task orders.charge>"),
         (lambda app: app.enqueue_many([charge]), r"expected a call, as charge.build\(order\), found <task"),
+        (
+            lambda app: ping.build().delay("1h").expires("1m").enqueue(app),
+            "its delay of 1h is not shorter than its expi",
+        ),
         (lambda app: app.jobs.list(limit=-1), "limit must be a whole number from 1 to 10,000, found -1"),
         (lambda app: app.dead_letters.list(reason="exausted"), "did you mean 'exhausted'?"),
         (lambda app: app.dead_letters.replay("abc"), r"ids must be a list of job ids, found the text 'abc'"),
