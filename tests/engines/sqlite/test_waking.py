@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from stem import Stem
 from stem.sqlite import SqliteEngine
-from stem.testing.contracts import done, publish, record_of, settle_one, submission, take, take_one
+from stem.testing.contracts import done, publish, record_of, settle_one, submission, take, take_all, take_one
 from tests.engines.sqlite.conftest import MakeEngine
 
 pytestmark = pytest.mark.anyio
@@ -141,3 +142,35 @@ async def test_many_rings_at_once_all_arrive(make: MakeEngine) -> None:
     async with asyncio.timeout(4):
         await asyncio.gather(*(settle_one(other, done(one)) for one in deliveries))
         assert None not in await asyncio.gather(*waiting)
+
+
+async def test_more_rings_than_a_socket_takes_at_once_are_heard_in_the_end(make: MakeEngine) -> None:
+    engine, other = await make(), await make()
+    ids = [f"job{number}" for number in range(12_000)]
+    for start in range(0, len(ids), 2_000):
+        batch = ids[start : start + 2_000]
+        await publish(engine, *(submission(one, reply_to=engine.results.reply_to) for one in batch))
+    last = asyncio.ensure_future(engine.results.wait(ids[-1], LONG_MS))
+    await asyncio.sleep(0)
+    socket_ = engine._store.bells._socket
+    asyncio.get_running_loop().remove_reader(socket_)  # busy with something else for a moment
+    deliveries = await take_all(other, limit=1_000)
+    for start in range(0, len(deliveries), 2_000):
+        await other.broker.settle([done(one) for one in deliveries[start : start + 2_000]])
+    assert other._store._open.writer._ringer.owed
+    asyncio.get_running_loop().add_reader(socket_, engine._store.bells._on_datagram)
+    async with asyncio.timeout(4):
+        assert await last is not None
+        while other._store._open.writer._ringer.owed:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_worker_that_ends_leaves_nobody_asleep(path: Path) -> None:
+    app = Stem(f"sqlite:///{path}")
+    async with app:
+        engine = app.engine
+        assert isinstance(engine, SqliteEngine)
+        for _ in range(20):
+            async with app.worker():
+                await asyncio.sleep(0)
+            assert await addresses(engine) == set()
