@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from stem.contracts.broker import Renewal
+from stem.core.limit import LimitRow
+from stem.core.rate import Bucket
+from stem.core.unique import UniqueClaim
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.sqlite import SqliteEngine
 from stem.sqlite.connect import CHECKPOINT, log_size
@@ -238,7 +241,14 @@ async def test_deliveries_of_a_claim_nobody_waits_for_go_back(engine: SqliteEngi
 
 
 async def test_what_is_over_leaves_no_rows(engine: SqliteEngine) -> None:
+    await engine.limiter.define([LimitRow("r", bucket=Bucket(100_000, 1_000, 100_000)), LimitRow("l", running=1_000)])
     before = await _rows(engine)
+    await engine.locks.acquire("lock", "me", 1_000)
+    await engine.inbox.send("nobody", b"hello", ttl_ms=1_000)
+    await engine.broadcast.send("channel", b"hello", ttl_ms=1_000)
+    await engine.presence.beat("w", b"{}", ttl_ms=1_000)
+    await engine.groups.create("g", ["a", "b"], submission("callback"), collect=True, ttl_ms=1_000)
+    await run(engine, submission("unique", unique=UniqueClaim("key", for_ms=1_000)))
     for start in range(0, 5_000, 500):
         batch = [submission(f"job{number}", rate_key="r", limit_key="l") for number in range(start, start + 500)]
         assert len(await run(engine, *batch)) == 500
