@@ -43,3 +43,14 @@ def uuid7(unix_ms: int, chance: int) -> str:
 def plain(text: str) -> str:
     """Text without what would steer a terminal; line breaks and tabs stay."""
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def is_text(value: object) -> bool:
+    """Whether it is text that UTF-8 can carry: lone surrogates cannot travel."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -228,7 +228,7 @@ def _emit_error(fault: Exception) -> None:
     from stem.cli.output import emit
 
     message = fault.format_message() if isinstance(fault, click.ClickException) else str(fault)
-    facts = {name: value for name, value in vars(fault).items() if isinstance(fault, StemError) and name != "exit_code"}
+    facts = vars(fault) if isinstance(fault, StemError) else {}
     emit({"error": {"type": type(fault).__name__, "message": message, **facts}})
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from pydantic import ValidationError
 
+from stem.client.views import envelope_of
 from stem.client.views import job as job_view
 from stem.clock import Clock
 from stem.contracts.engine import Engine
@@ -16,12 +17,11 @@ from stem.core.codec import faults
 from stem.core.commands import COMMAND_TTL_MS, RENEW, inbox_of
 from stem.core.context import Enqueued
 from stem.core.duration import Duration, milliseconds
-from stem.core.envelope import group_of
 from stem.core.job import Job
 from stem.core.options import DEFAULT_RESULT_TTL_MS, text
 from stem.core.outcome import Stopped
 from stem.core.record import JobRecord, decode_record
-from stem.core.settle import Arrive, Terms, settle
+from stem.core.settle import Terms, membership, settle
 from stem.core.states import FINAL
 from stem.core.task import AnyTask
 from stem.errors import JobCancelled, JobError, JobFailed, ResultNotKept, ResultTimeout, UnknownJobError
@@ -121,7 +121,7 @@ async def cancel(engine: Engine, job_id: str, reason: str, *, now_ms: int) -> bo
 
 def _terms(row: JobRow) -> Terms:
     """Of a job that waits, should it be cancelled now: nothing of it has run since its last settlement."""
-    group = group_of(row.envelope)
+    envelope = envelope_of(row)
     return Terms(
         receipt=Receipt(row.id, row.fence),
         task=row.task,
@@ -131,5 +131,5 @@ def _terms(row: JobRow) -> Terms:
         losses=row.losses,
         enqueued_at=row.enqueued_at,
         result_ttl_ms=row.result_ttl_ms or DEFAULT_RESULT_TTL_MS,
-        effects=(Arrive(group, row.id, ok=False, value=b"null"),) if group else (),
+        effects=() if envelope is None else membership(envelope.group, row.id),
     )

@@ -23,7 +23,7 @@ def job(row: JobRow, *, whole: bool = False) -> Job:
     error = record.error if record is not None else None
     if error is None and row.error:
         error = _error.decode(row.error)
-    envelope = _envelope(row)
+    envelope = envelope_of(row)
     running = row.state == "running"
     return Job(
         id=row.id,
@@ -53,7 +53,7 @@ def job(row: JobRow, *, whole: bool = False) -> Job:
     )
 
 
-def _envelope(row: JobRow) -> Envelope | None:
+def envelope_of(row: JobRow) -> Envelope | None:
     """What the job was sent with, where it is still kept and can be read."""
     try:
         return decode(row.envelope) if row.envelope else None

@@ -17,7 +17,7 @@ from stem.core.paths import check_unique_path
 from stem.core.retry import RetryPolicy
 from stem.core.unique import Unique
 from stem.errors import ConfigError
-from stem.values import UNSET, Unset
+from stem.values import UNSET, Unset, is_text
 
 if TYPE_CHECKING:
     from stem.core.task import AnyTask
@@ -70,13 +70,13 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
 
     def header(self, key: str, value: str) -> Self:
         """Add one text header; handlers read it in `ctx.headers`."""
-        if not _is_text(key) or not _is_text(value):
+        if not is_text(key) or not is_text(value):
             raise ConfigError(f"a header is text to text, found {key!r}: {value!r}")
         return self._with(headers={**self.request.headers, key: value})
 
     def meta(self, key: str, value: object) -> Self:
         """Add one piece of JSON metadata; handlers read it in `ctx.meta`."""
-        if not _is_text(key):
+        if not is_text(key):
             raise ConfigError(f"the name of metadata must be text, found {key!r}")
         return self._with(meta={**self.request.meta, key: _as_handler_sees(key, value)})
 
@@ -118,7 +118,7 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
         """Hold this rule, with a computed `key` if given; None: no uniqueness, whatever the task says."""
         task = self.request.task
         unique_rule(rule)
-        if not _is_text(key):
+        if not is_text(key):
             raise ConfigError(f"unique(key=) must be text, found {key!r}")
         if rule is not None and rule.key is not None:
             check_unique_path(task.args_model, rule.key, f"unique of a call of {task.name!r}")
@@ -126,7 +126,7 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
 
     def limit_key(self, value: str) -> Self:
         """Count this call under `value` in the task's rate and concurrency limits."""
-        if not _is_text(value):
+        if not is_text(value):
             raise ConfigError(f"a limit key must be text, found {value!r}")
         return self._with(limit_key=value)
 
@@ -136,17 +136,6 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
 
     def _with(self, **changes: object) -> Self:
         return type(self)(msgspec.structs.replace(self.request, **changes))
-
-
-def _is_text(value: object) -> bool:
-    """Whether it is text that UTF-8 can carry: lone surrogates cannot travel."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _as_handler_sees(key: str, value: object) -> object:

@@ -95,14 +95,6 @@ def decode(data: bytes) -> Envelope:
     return made
 
 
-def group_of(data: bytes) -> str:
-    """The group that the job in these bytes belongs to; "" for none, and for bytes that are no envelope."""
-    try:
-        return decode(data).group if data else ""
-    except UndecodableError:
-        return ""
-
-
 def decode_overrides(data: bytes) -> Overrides:
     """The overrides beside a job, or UndecodableError; empty bytes mean none."""
     try:

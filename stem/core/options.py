@@ -16,7 +16,7 @@ from stem.core.rate import Rate, rate
 from stem.core.retry import DEFAULT_POLICY, RetryPolicy
 from stem.core.unique import Unique
 from stem.errors import ConfigError
-from stem.values import UNSET, Unset
+from stem.values import UNSET, Unset, is_text
 
 T = TypeVar("T")
 F = TypeVar("F")
@@ -223,12 +223,8 @@ def priority_level(value: int) -> int:
 
 def text(value: str, what: str) -> str:
     """Text that UTF-8 can carry: lone surrogates cannot travel."""
-    if not isinstance(value, str):
-        raise ConfigError(f"{what} must be text, found {value!r}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ConfigError(f"{what} must be text that UTF-8 can carry, found {value!r}") from None
+    if not is_text(value):
+        raise ConfigError(f"{what} must be text that UTF-8 can carry, found {value!r}")
     return value
 
 

@@ -130,6 +130,11 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     signal: Signal
 
 
+def membership(group: str, job_id: str) -> tuple[Effect, ...]:
+    """What the end of a member of this group brings with it; nothing when `group` is empty. `settle` says how it ended."""
+    return (Arrive(group, job_id, ok=False, value=b"null"),) if group else ()
+
+
 def settle(terms: Terms, outcome: Outcome, *, now_ms: int, jitter: float) -> Settlement:
     """What to store about `outcome`. Pure: the same arguments give the same settlement.
 

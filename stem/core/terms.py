@@ -8,6 +8,7 @@ from stem.core.envelope import Envelope, Overrides
 from stem.core.options import NOTHING_SAID, Options, resolve
 from stem.core.retry import RetryPolicy
 from stem.core.task import AnyDeclared
+from stem.values import UNSET
 
 
 class AttemptTerms(msgspec.Struct, frozen=True):
@@ -21,8 +22,12 @@ class AttemptTerms(msgspec.Struct, frozen=True):
 
 
 def attempt_terms(task: AnyDeclared, queue: Options = NOTHING_SAID) -> AttemptTerms:
-    """What the declaration says, with its queue's layer below: computed once for each task and queue."""
-    said = resolve(NOTHING_SAID, task.options.layer, queue)
+    """What the declaration says, with its queue's layer below: computed once for each task and queue.
+
+    A queue's default hard limit is for those that can be stopped: a plain def in a thread cannot.
+    """
+    below = msgspec.structs.replace(queue, hard_ms=UNSET) if task.is_plain else queue
+    said = resolve(NOTHING_SAID, task.options.layer, below)
     return AttemptTerms(said.max_retries, said.retry, said.soft_ms, said.hard_ms, task.options.ignore_result)
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final
 
-import msgspec
 from pydantic import BaseModel, ValidationError
 
 from stem.contracts.broker import Broker, Delivery
@@ -35,17 +34,16 @@ from stem.core.outcome import (
 )
 from stem.core.registry import Registry
 from stem.core.retry import DEFAULT_POLICY, error_names
-from stem.core.settle import Arrive, Terms
+from stem.core.settle import Terms, membership
 from stem.core.task import AnyDeclared
 from stem.core.terms import AttemptTerms, attempt_terms, says_nothing, with_envelope
 from stem.errors import JobCancelled, LeaseLost, UnknownTaskError
 from stem.observe.middleware import Middleware, execute_chain, overriding
 from stem.observe.signals import JobEvent, Signals
-from stem.values import UNSET
 from stem.worker.context import Attempt
 from stem.worker.drive import Drive
 from stem.worker.interrupt import Interrupted, ThreadRun
-from stem.worker.running import LIMIT, Running, TimeLimitExceeded
+from stem.worker.running import DEAF, Running, TimeLimitExceeded
 
 log = logging.getLogger("stem.worker")
 
@@ -173,7 +171,7 @@ class Runner:
         key = (task.name, delivery.queue)
         base = self._declared.get(key)
         if base is None:
-            base = attempt_terms(task, layer_for(task, self._queues.get(delivery.queue, NOTHING_SAID)))
+            base = attempt_terms(task, self._queues.get(delivery.queue, NOTHING_SAID))
             self._declared[key] = base
         if not delivery.overrides and says_nothing(envelope):
             return base
@@ -200,15 +198,8 @@ class Runner:
             max_retries=0 if held is None else held.max_retries,
             ignore_result=held is not None and held.ignore_result,
             retry=DEFAULT_POLICY if held is None else held.retry,
-            effects=(Arrive(envelope.group, delivery.id, ok=False, value=b"null"),)
-            if envelope is not None and envelope.group
-            else (),
+            effects=() if envelope is None else membership(envelope.group, delivery.id),
         )
-
-
-def layer_for(task: AnyDeclared, queue: Options) -> Options:
-    """The queue's layer as far as this task can take it: a default hard limit is for those that can be stopped."""
-    return queue if task.is_async else msgspec.structs.replace(queue, hard_ms=UNSET)
 
 
 def _interrupt_late(running: Running) -> None:
@@ -249,8 +240,7 @@ def interrupted() -> Outcome:
 
 def left_behind() -> Outcome:
     """Of a coroutine that did not stop at its hard limit."""
-    text = f"{LIMIT}, and the handler did not stop"
-    return Raised(error_record("TimeLimitExceeded", text), error_names(TimeLimitExceeded))
+    return Raised(error_record("TimeLimitExceeded", DEAF), error_names(TimeLimitExceeded))
 
 
 def _stopped(fault: BaseException, running: Running) -> Outcome | None:

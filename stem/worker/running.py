@@ -18,6 +18,7 @@ from stem.worker.interrupt import Interrupted, ThreadRun
 #: behind.
 GRACE: Final = 1.0
 LIMIT: Final = "the time limit has passed"
+DEAF: Final = f"{LIMIT}, and the handler did not stop"
 
 
 class TimeLimitExceeded(BaseException):
@@ -93,7 +94,7 @@ class Running(msgspec.Struct, eq=False):
         """Nobody waits for the coroutine any more; it is closed if it ever comes back from its await."""
         self.ended = True
         if self.drive is not None:
-            self.drive.abandon(TimeLimitExceeded(f"{LIMIT}, and the handler did not stop"))
+            self.drive.abandon(TimeLimitExceeded(DEAF))
 
     def _throw(self, error: BaseException, urgency: Urgency) -> bool:
         """Whether there was something to throw it into."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stem import Stem
 from stem.sqlite import SqliteEngine
+from stem.sqlite.bells import Ringer
+from stem.sqlite.step import Bell
 from stem.testing.contracts import done, publish, record_of, settle_one, submission, take, take_all, take_one
 from tests.engines.sqlite.conftest import MakeEngine
 
@@ -174,3 +179,30 @@ async def test_a_worker_that_ends_leaves_nobody_asleep(path: Path) -> None:
             async with app.worker():
                 await asyncio.sleep(0)
             assert await addresses(engine) == set()
+
+
+def test_what_is_owed_is_sent_on_from_where_it_stopped(tmp_path: Path) -> None:
+    address, ringer, heard = str(tmp_path / "ears"), Ringer(), list[str]()
+    bells = [Bell(address, f"topic {number}") for number in range(12_000)]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
+        ears.setblocking(False)
+        ears.bind(address)
+        assert ringer.ring(bells) == []
+        assert ringer.owed
+        for _ in range(40):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    heard += msgspec.msgpack.decode(ears.recv(262_144))
+            ringer.ring([])
+        ringer.close()
+    assert heard == [bell.topic for bell in bells]
+
+
+async def test_sockets_of_the_dead_are_taken_away_and_no_others(make: MakeEngine) -> None:
+    living = Path((await make())._store.address)
+    dead = living.with_name("1-dead")  # the number of a process that lives
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as gone:
+        gone.bind(str(dead))
+    await make()
+    assert living.exists()
+    assert not dead.exists()
