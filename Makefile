@@ -44,7 +44,7 @@ $(DEMO_VENV)/.stamp: pyproject.toml requirements/run.lock
 
 # ---------------------------------------------------------------- targets
 
-.PHONY: help demo test check fmt lock soak bench venv clean
+.PHONY: help demo test check fmt lock soak bench peers venv clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ soak: $(VENV)/.stamp  ## long chaos and storm runs; STEM_SOAK_SECONDS=30 makes t
 
 bench: $(VENV)/.stamp  ## measure throughput and latency on this machine
 	@$(VENV)/bin/python -m tests.bench $(ARGS)
+
+peers: $(VENV)/.stamp  ## measure stem beside other queues on Redis; ARGS="--rounds 3 --only stem,celery"
+	@$(VENV)/bin/python -m tests.bench.peers $(ARGS)
 
 venv: $(VENV)/.stamp  ## make the development environment only
 

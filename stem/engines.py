@@ -10,13 +10,14 @@ from stem.errors import ConfigError
 if TYPE_CHECKING:
     from stem.contracts.engine import Engine
 
-KNOWN: Final = "sqlite:///path/to/file.db, memory://"
+KNOWN: Final = "sqlite:///path/to/file.db, redis://host:6379/0, memory://"
 
 
 def make_engine(url: str, namespace: str) -> Engine:
     """The engine that a URL names, not yet opened; ConfigError when there is none.
 
-    `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full` for one fsync a commit; `memory://`.
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full` for one fsync a commit; `redis://`,
+    `rediss://` and their forms for Sentinel and Cluster as `stem.redis.address` reads them; `memory://`.
     """
     scheme = url.partition(":")[0].lower()
     if scheme == "memory":
@@ -28,6 +29,14 @@ def make_engine(url: str, namespace: str) -> Engine:
 
         path, durability = _sqlite(url)
         return SqliteEngine(path, namespace=namespace, durability=durability)
+    if scheme.startswith("redis"):
+        try:
+            from stem.redis import RedisEngine
+        except ModuleNotFoundError as fault:
+            if fault.name not in {"redis", "hiredis"}:
+                raise
+            raise ConfigError("the engine on Redis needs redis-py: pip install 'stem-jobs[redis]'") from None
+        return RedisEngine(url, namespace=namespace)
     raise ConfigError(f"no engine for {redacted(url)!r}; expected one of: {KNOWN}")
 
 

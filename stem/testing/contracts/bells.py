@@ -197,3 +197,48 @@ class BellContract(Contract):
         assert await take(engine, worker="stays") == []
         await publish(engine, submission("a"))
         assert await engine.broker.wait("stays", SOON_MS)
+
+    @pytest.mark.parametrize("found", [0, 1])
+    async def test_a_worker_with_two_claims_at_a_time_misses_no_ring(
+        self, engine: Engine, other: Engine, found: int
+    ) -> None:
+        """Checklist: 35."""
+        for number in range(10):
+            if found:
+                await publish(engine, submission(f"first-{number}"))
+            claims = await asyncio.gather(take(engine), take(engine))
+            assert sum(map(len, claims)) == found
+            if found:
+                assert await take(engine) == []
+            await publish(other, submission(f"second-{number}"))
+            assert await engine.broker.wait("w", SOON_MS)
+            assert [one.id for one in await take(engine)] == [f"second-{number}"]
+
+    async def test_a_wait_goes_on_while_another_claim_of_its_worker_finds_work(
+        self, engine: Engine, other: Engine
+    ) -> None:
+        """Checklist: 35."""
+        assert await take(engine) == []
+        waiting = asyncio.create_task(engine.broker.wait("w", 2 * SOON_MS))
+        await anyio.wait_all_tasks_blocked()
+        await publish(engine, submission("a"))
+        assert await waiting
+        waiting = asyncio.create_task(engine.broker.wait("w", 2 * SOON_MS))
+        await asyncio.gather(waiting, take(engine))
+        assert await take(engine) == []
+        waiting = asyncio.create_task(engine.broker.wait("w", 2 * SOON_MS))
+        await anyio.wait_all_tasks_blocked()
+        assert await take(engine) == []
+        await publish(other, submission("b"))
+        with anyio.fail_after(SOON_MS / 1000):
+            assert await waiting
+
+    async def test_a_ring_that_comes_while_nobody_waits_reaches_another_worker(
+        self, engine: Engine, other: Engine
+    ) -> None:
+        """Checklist: 35."""
+        assert await take(engine, worker="leaves") == []
+        assert not await engine.broker.wait("leaves", 0)
+        assert await take(other, worker="stays") == []
+        await publish(other, submission("a"))
+        assert await other.broker.wait("stays", SOON_MS)

@@ -1,0 +1,178 @@
+"""A Redis URL as values: where the server is, how to reach it, and what is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from stem.errors import ConfigError
+
+Mode: TypeAlias = Literal["standalone", "sentinel", "cluster"]
+Durability: TypeAlias = Literal["async", "wait"]
+Host: TypeAlias = tuple[str, int]
+
+_SCHEMES: Final[dict[str, tuple[Mode, bool]]] = {
+    "redis": ("standalone", False),
+    "rediss": ("standalone", True),
+    "redis+sentinel": ("sentinel", False),
+    "rediss+sentinel": ("sentinel", True),
+    "redis+cluster": ("cluster", False),
+    "rediss+cluster": ("cluster", True),
+}
+SCHEMES: Final = tuple(_SCHEMES)
+_PORT: Final[dict[Mode, int]] = {"standalone": 6379, "sentinel": 26379, "cluster": 6379}
+#: What may stand behind the question mark.
+_OPTIONS: Final = (
+    "durability",
+    "replicas",
+    "wait_ms",
+    "timeout_ms",
+    "patience_ms",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "tls_verify",
+    "sentinel_username",
+    "sentinel_password",
+)
+_FORMS: Final = (
+    "redis://[user:password@]host[:port][/db], rediss:// for TLS, redis+cluster://host:port,host:port, "
+    "redis+sentinel://host:port,host:port/service[/db]"
+)
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """Files in PEM: the authority that signed the server, and this client's own certificate where the server asks."""
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    verify: bool = True
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a URL says. Times are ms."""
+
+    mode: Mode
+    hosts: tuple[Host, ...]
+    service: str = ""
+    db: int = 0
+    username: str = ""
+    password: str = ""
+    sentinel_username: str = ""
+    sentinel_password: str = ""
+    tls: Tls | None = None
+    durability: Durability = "async"
+    replicas: int = 1
+    wait_ms: int = 500
+    timeout_ms: int = 5_000
+    patience_ms: int = 2_000
+
+
+def parse(url: str) -> Address:
+    """The address in a URL; ConfigError in words, without its password, for anything else."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    if scheme not in _SCHEMES:
+        raise ConfigError(f"no Redis URL: {scheme or 'no scheme'!r}; expected {_FORMS}")
+    mode, tls = _SCHEMES[scheme]
+    login, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = login.partition(":")
+    said = _options(parts.query)
+    service, db = _path(mode, parts.path)
+    if parts.fragment:
+        raise ConfigError("a Redis URL has no part behind '#'; write # in a password as %23")
+    return Address(
+        mode=mode,
+        hosts=_hosts(mode, hosts),
+        service=service,
+        db=db,
+        username=unquote(username),
+        password=unquote(password),
+        sentinel_username=said.get("sentinel_username", ""),
+        sentinel_password=said.get("sentinel_password", ""),
+        tls=_tls(said, asked=tls),
+        durability=_durability(said.get("durability", "async")),
+        replicas=_number(said, "replicas", 1, least=1),
+        wait_ms=_number(said, "wait_ms", 500, least=1),
+        timeout_ms=_number(said, "timeout_ms", 5_000, least=100),
+        patience_ms=_number(said, "patience_ms", 2_000, least=0),
+    )
+
+
+def _options(query: str) -> dict[str, str]:
+    said = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = sorted(set(said) - set(_OPTIONS))
+    if unknown:
+        raise ConfigError(f"unknown option {unknown[0]!r} in a Redis URL; known: {', '.join(_OPTIONS)}")
+    return said
+
+
+def _hosts(mode: Mode, text: str) -> tuple[Host, ...]:
+    found = tuple(_host(one, _PORT[mode]) for one in text.split(",") if one)
+    if mode == "standalone" and len(found) > 1:
+        raise ConfigError("redis:// names one server; several are meant with redis+cluster:// or redis+sentinel://")
+    return found or (("localhost", _PORT[mode]),)
+
+
+def _host(text: str, port: int) -> Host:
+    name, colon, number = _split(text)
+    if not colon:
+        return name, port
+    if not number.isdecimal() or not 0 < int(number) < 65_536:
+        raise ConfigError(f"a port is a number from 1 to 65535, found {number!r} in a Redis URL")
+    return name, int(number)
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """Host, colon and port; an IPv6 address stands in brackets."""
+    if not text.startswith("["):
+        return text.partition(":")
+    name, _, rest = text[1:].partition("]")
+    return name, rest[:1], rest[1:]
+
+
+def _path(mode: Mode, path: str) -> tuple[str, int]:
+    """Service and number of the database."""
+    words = [unquote(word) for word in path.split("/") if word]
+    service = words.pop(0) if mode == "sentinel" and words else ""
+    if mode == "sentinel" and not service:
+        raise ConfigError("a Sentinel URL names the service: redis+sentinel://host:26379/mymaster")
+    if len(words) > 1 or (words and not words[0].isdecimal()):
+        raise ConfigError(f"the path of a Redis URL is the number of a database, found {path!r}")
+    db = int(words[0]) if words else 0
+    if db and mode == "cluster":
+        raise ConfigError("a Redis Cluster has only database 0; use Stem(namespace=) to keep apps apart")
+    return service, db
+
+
+def _tls(said: Mapping[str, str], *, asked: bool) -> Tls | None:
+    words = {name: said[f"tls_{name}"] for name in ("ca", "cert", "key", "verify") if f"tls_{name}" in said}
+    if not asked:
+        if words:
+            raise ConfigError("tls_ options are for rediss:// URLs")
+        return None
+    verify = words.pop("verify", "full")
+    if verify not in {"full", "none"}:
+        raise ConfigError(f"tls_verify must be 'full' or 'none', found {verify!r}")
+    return Tls(**words, verify=verify == "full")
+
+
+def _durability(text: str) -> Durability:
+    if text == "wait":
+        return "wait"
+    if text == "async":
+        return "async"
+    raise ConfigError(f"durability of a Redis URL must be 'async' or 'wait', found {text!r}")
+
+
+def _number(said: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+    text = said.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or not least <= int(text) <= 600_000:
+        raise ConfigError(f"{name} in a Redis URL must be a number from {least} to 600000, found {text!r}")
+    return int(text)

@@ -1,0 +1,171 @@
+"""Connections to the server that holds our keys: found through Sentinel or the cluster, made by redis-py."""
+
+from __future__ import annotations
+
+import random
+import ssl
+from typing import Any, Final
+
+from redis.asyncio import Connection, Redis, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.crc import key_slot
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+
+from stem.errors import EngineRefusedError, EngineUnavailableError
+from stem.redis.address import Address, Host, Tls
+
+#: Bytes read from the socket at once: a claim brings many envelopes.
+_READ: Final = 262_144
+
+
+class Connector:
+    """Makes connections to whoever is the primary for the slot of one key now."""
+
+    def __init__(self, address: Address, key: str) -> None:
+        self.address = address
+        self._slot = key_slot(key.encode())
+        self._nodes: tuple[Host, ...] = address.hosts
+
+    async def connect(self) -> Connection:
+        """A new connection, logged in, speaking RESP3; EngineUnavailableError or EngineRefusedError."""
+        where: Host | None = None
+        try:
+            where = await self._locate()
+            connection = self._class(host=where[0], port=where[1], **self._settings())
+            await connection.connect()  # type: ignore[no-untyped-call]
+        except (AuthenticationError, AuthorizationError) as fault:
+            raise EngineRefusedError(f"Redis at {_shown(where)} refused the login: {fault}") from None
+        except (RedisError, OSError, ssl.SSLError, TimeoutError) as fault:
+            raise EngineUnavailableError(f"cannot reach Redis at {self._shown(where)}: {_said(fault)}") from None
+        return connection
+
+    def _shown(self, where: Host | None) -> str:
+        if where is not None:
+            return _shown(where)
+        hosts = ", ".join(_shown(host) for host in self._nodes)
+        return f"{hosts} ({self.address.mode})"
+
+    # ---------------------------------------------------------------- where
+
+    async def _locate(self) -> Host:
+        match self.address.mode:
+            case "sentinel":
+                return await self._ask_sentinels()
+            case "cluster":
+                return await self._ask_cluster()
+            case _:
+                return self.address.hosts[0]
+
+    async def _ask_sentinels(self) -> Host:
+        address = self.address
+        login = {"username": address.sentinel_username or None, "password": address.sentinel_password or None}
+        sentinel = Sentinel(list(address.hosts), sentinel_kwargs=self._client_settings(**login))  # type: ignore[no-untyped-call]
+        try:
+            host, port = await sentinel.discover_master(address.service)
+        finally:
+            for client in sentinel.sentinels:
+                await client.aclose()
+        return str(host), int(port)
+
+    async def _ask_cluster(self) -> Host:
+        """The owner of our slot, as the first node says that answers; its list of nodes is asked the next time."""
+        nodes = [*self._nodes, *(host for host in self.address.hosts if host not in self._nodes)]
+        fault: Exception = ConnectionError("no node")
+        for host in sorted(nodes, key=lambda _: random.random()):
+            try:
+                return await self._owner_says(host)
+            except (AuthenticationError, AuthorizationError):
+                raise
+            except (RedisError, OSError, TimeoutError) as said:
+                fault = said
+        raise fault
+
+    async def _owner_says(self, host: Host) -> Host:
+        address = self.address
+        client = Redis(
+            host=host[0],
+            port=host[1],
+            **self._client_settings(username=address.username or None, password=address.password or None),
+        )
+        try:
+            ranges: list[Any] = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
+        finally:
+            await client.aclose()
+        found = [(_node(one[2], host), int(one[0]), int(one[1])) for one in _as_lists(ranges)]
+        self._nodes = tuple(dict.fromkeys(node for node, _, _ in found))
+        for node, first, last in found:
+            if first <= self._slot <= last:
+                return node
+        raise ResponseError("no node of the cluster serves our slot")
+
+    # ---------------------------------------------------------------- how
+
+    @property
+    def _class(self) -> type[Connection]:
+        return SSLConnection if self.address.tls is not None else Connection
+
+    def _settings(self) -> dict[str, Any]:
+        """Everything that has a default in redis-py and matters is said here."""
+        address = self.address
+        return {
+            "db": address.db,
+            "username": address.username or None,
+            "password": address.password or None,
+            "socket_timeout": None,  # the Line watches over its replies itself
+            "socket_connect_timeout": address.timeout_ms / 1000,
+            "socket_keepalive": True,
+            "socket_read_size": _READ,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 3,
+            "client_name": "stem",
+            **_tls_settings(address.tls),
+        }
+
+    def _client_settings(self, **login: Any) -> dict[str, Any]:
+        """The same for the short questions to sentinels and nodes."""
+        seconds = self.address.timeout_ms / 1000
+        tls = self.address.tls
+        return {
+            "socket_timeout": seconds,
+            "socket_connect_timeout": seconds,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+            "decode_responses": True,
+            **login,
+            **({"ssl": True, **_tls_settings(tls)} if tls is not None else {}),
+        }
+
+
+def _tls_settings(tls: Tls | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
+    return {
+        "ssl_ca_certs": tls.ca or None,
+        "ssl_certfile": tls.cert or None,
+        "ssl_keyfile": tls.key or None,
+        "ssl_cert_reqs": "required" if tls.verify else "none",
+        "ssl_check_hostname": tls.verify,
+    }
+
+
+def _as_lists(ranges: Any) -> list[list[Any]]:
+    """CLUSTER SLOTS as redis-py gives it: a list, or a dict by range in its own older form."""
+    if isinstance(ranges, dict):
+        return [[first, last, [*said["primary"]]] for (first, last), said in ranges.items()]
+    return list(ranges)
+
+
+def _node(said: list[Any], asked: Host) -> Host:
+    """A node that does not know its own name is the one that was asked."""
+    return (str(said[0]) or asked[0]), int(said[1])
+
+
+def _shown(where: Host | None) -> str:
+    return "?" if where is None else f"{where[0]}:{where[1]}"
+
+
+def _said(fault: BaseException) -> str:
+    text = str(fault) or type(fault).__name__
+    return text.splitlines()[0]

@@ -1,0 +1,122 @@
+"""All roles over one server and one namespace."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from stem.errors import EngineRefusedError
+from stem.redis.address import parse
+from stem.redis.broadcast import RedisBroadcast
+from stem.redis.broker import RedisBroker, RedisRenewals
+from stem.redis.dead_letters import RedisDeadLetters
+from stem.redis.groups import RedisGroups
+from stem.redis.inbox import RedisInbox
+from stem.redis.jobs import RedisJobs
+from stem.redis.limiter import RedisLimiter
+from stem.redis.locks import RedisLocks
+from stem.redis.presence import RedisPresence
+from stem.redis.queues import RedisQueues
+from stem.redis.results import RedisResults
+from stem.redis.schedules import RedisSchedules
+from stem.redis.schemas import RedisSchemas
+from stem.redis.store import Store
+
+log = logging.getLogger("stem.redis")
+
+#: The oldest servers that know all commands used here.
+_OLDEST: Final = {"redis": (6, 2), "valkey": (7, 2)}
+
+
+class RedisEngine:
+    """The engine on Redis or Valkey; `url` as in `stem.redis.address`."""
+
+    def __init__(self, url: str, *, namespace: str = "stem") -> None:
+        self.url = url
+        self.namespace = namespace
+        self.skew_ms = 0
+        self.address = parse(url)
+        self._server: dict[str, str] = {}
+        self._store = store = self._make_store()
+        self.broker = RedisBroker(store)
+        self.queues = RedisQueues(store)
+        self.jobs = RedisJobs(store)
+        self.dead_letters = RedisDeadLetters(store)
+        self.results = RedisResults(store)
+        self.groups = RedisGroups(store)
+        self.locks = RedisLocks(store)
+        self.limiter = RedisLimiter(store)
+        self.inbox = RedisInbox(store)
+        self.broadcast = RedisBroadcast(store)
+        self.presence = RedisPresence(store)
+        self.schedules = RedisSchedules(store)
+        self.schemas = RedisSchemas(store)
+
+    async def open(self) -> None:
+        """Connect, and see whether the server is fit; EngineRefusedError when it would lose jobs."""
+        await self._store.open()
+        try:
+            self._server = _facts(await self._store.ask("INFO"))
+            _check(self._server)
+        except BaseException:
+            await self._store.close()
+            raise
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def now_ms(self) -> int:
+        return int(await self._store.run("now"))
+
+    def renewals(self) -> RedisRenewals:
+        """A second connection, for the renewal thread."""
+        return RedisRenewals(self._make_store)
+
+    def describe(self) -> dict[str, str]:
+        said = self._server
+        product, version = _product(said)
+        host, port = self.address.hosts[0]
+        return {
+            "engine": "redis",
+            "server": f"{product} {'.'.join(map(str, version))}" if said else "not connected",
+            "mode": self.address.mode,
+            "at": f"{host}:{port}" + (f" and {len(self.address.hosts) - 1} more" if self.address.hosts[1:] else ""),
+            "aof": {"1": "on", "0": "off"}.get(said.get("aof_enabled", ""), "unknown"),
+            "replicas": said.get("connected_slaves", "unknown"),
+            "durability": _promise(self.address.durability, self.address.replicas, said),
+        }
+
+    def _make_store(self) -> Store:
+        return Store(self.address, self.namespace, lambda: self.skew_ms)
+
+
+def _facts(info: bytes) -> dict[str, str]:
+    lines = info.decode(errors="replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+
+
+def _product(said: dict[str, str]) -> tuple[str, tuple[int, ...]]:
+    valkey = said.get("valkey_version")
+    text = valkey or said.get("redis_version", "0")
+    return "valkey" if valkey else "redis", tuple(int(part) for part in text.split(".") if part.isdecimal())
+
+
+def _check(said: dict[str, str]) -> None:
+    product, version = _product(said)
+    if version < _OLDEST[product]:
+        needed = ".".join(map(str, _OLDEST[product]))
+        raise EngineRefusedError(f"stem needs {product} {needed} or newer, found {'.'.join(map(str, version))}")
+    policy = said.get("maxmemory_policy")
+    if policy is None:
+        log.warning("the server does not tell its maxmemory-policy; make sure that it is noeviction")
+    elif policy != "noeviction":
+        raise EngineRefusedError(
+            f"the server's maxmemory-policy is {policy}: when memory runs short it would throw jobs away; "
+            "set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in its configuration file)"
+        )
+
+
+def _promise(durability: str, replicas: int, said: dict[str, Any]) -> str:
+    aof = said.get("aof_enabled") == "1"
+    own = "in its append-only file as appendfsync says" if aof else "in memory, and in snapshots if it makes any"
+    return f"{own}; confirmed by {replicas} replica(s)" if durability == "wait" else own

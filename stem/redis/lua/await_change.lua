@@ -1,0 +1,6 @@
+-- await_change(skew, id, address, version) -> another version, or nothing: `address` will be told
+-- uses: records topics
+local version = version_of(ARGV[2])
+if version ~= ARGV[4] then return version end
+arm_job('j', ARGV[2], ARGV[3])
+return false

@@ -1,0 +1,54 @@
+-- Time, names of keys, and commands with many arguments. KEYS[1] is '{namespace}:seq', ARGV[1] the skew in ms.
+local call = redis.call
+local P = string.sub(KEYS[1], 1, -4)
+local clock = call('TIME')
+local real = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local now = real + ARGV[1]
+
+-- Runs `command ...list`, or `command key ...list`, in slices that Lua can unpack.
+local function many(command, list, key)
+  for i = 1, #list, 4000 do
+    if key then
+      call(command, key, unpack(list, i, math.min(i + 3999, #list)))
+    else
+      call(command, unpack(list, i, math.min(i + 3999, #list)))
+    end
+  end
+end
+
+-- The values of these string keys, in order.
+local function mget(keys)
+  if #keys == 0 then return {} end
+  if #keys <= 4000 then return call('MGET', unpack(keys)) end
+  local values = {}
+  for i = 1, #keys, 4000 do
+    for _, value in ipairs(call('MGET', unpack(keys, i, math.min(i + 3999, #keys)))) do
+      values[#values + 1] = value
+    end
+  end
+  return values
+end
+
+-- Words packed into one: each with its length in front.
+local function words_of(packed)
+  local words, at = {}, 1
+  while at <= #packed do words[#words + 1], at = struct.unpack('<I4c0', packed, at) end
+  return words
+end
+
+-- A number that grows for ever: also behind every number of a history that a failover has lost, for it is never less
+-- than ten times the server's clock in ms.
+local function next_number()
+  local number = call('INCR', P .. 'fence')
+  if number < real * 10 then
+    number = real * 10
+    call('SET', P .. 'fence', string.format('%.0f', number))
+  end
+  return number
+end
+
+-- What many calls of one script add up to, written by `flush`.
+local flushes = {}
+local function flush()
+  for i = 1, #flushes do flushes[i]() end
+end

@@ -1,0 +1,3 @@
+-- now(skew) -> unix ms
+-- uses: base
+return now

@@ -1,0 +1,164 @@
+"""Packed values as Python sees them; their layout is written in `lua/lib/job.lua` and `lua/lib/line.lua`."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from stem.core.envelope import Submission
+from stem.core.settle import Again, Arrive, Bury, Effect, Enqueue, Finish, Settlement
+from stem.core.states import JobState
+from stem.redis.line import Word
+from stem.redis.names import plain, safe
+
+#: The states by their number in the store.
+STATES: Final[tuple[JobState, ...]] = ("queued", "delayed", "parked", "running", "succeeded", "failed", "cancelled")
+PARKED, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(2, 7)
+NUMBER: Final[dict[str, int]] = {state: number for number, state in enumerate(STATES)}
+#: The flag of a job that somebody wants to end.
+CANCEL: Final = 32
+
+_HEAD: Final = struct.Struct("<BBHIIIIdddddddIdd")
+_TAIL: Final = struct.Struct("<Idd")
+_RESULT: Final = struct.Struct("<BdddId")
+_LENGTH: Final = struct.Struct("<I")
+_LINE: Final = struct.Struct("<BI" + "IId" * 10)
+
+
+class State(NamedTuple):
+    """A live job or a dead letter. Instants are unix ms; -1 where there is none."""
+
+    state: int
+    priority: int
+    flags: int
+    deliveries: int
+    changes: int
+    attempts: int
+    losses: int
+    seq: int
+    fence: int
+    settled: int
+    enqueued_at: int
+    ready_at: int
+    expires_at: int
+    started_at: int
+    max_losses: int
+    lease_ms: int
+    result_ttl_ms: int
+    queue: str
+    task: str
+    worker: str
+
+
+def unpack_state(value: bytes) -> State:
+    """The state in a packed value."""
+    numbers = _HEAD.unpack_from(value)
+    queue, task, worker, _ = value[_HEAD.size :].split(b"\0")
+    return State._make((*map(int, numbers), *(plain(name.decode()) for name in (queue, task, worker))))
+
+
+class Over(NamedTuple):
+    """What is kept of a finished job; of one that was cancelled before anybody enqueued it queue and task are empty."""
+
+    state: int
+    fence: int
+    seq: int
+    finished_at: int
+    deliveries: int
+    expires_at: int
+    queue: str
+    task: str
+    record: bytes
+
+
+def unpack_result(value: bytes) -> Over:
+    """The result in a packed value."""
+    state, fence, seq, finished_at, deliveries, expires_at = map(int, _RESULT.unpack_from(value))
+    queue, task, record = value[_RESULT.size :].split(b"\0", 2)
+    names = plain(queue.decode()), plain(task.decode())
+    return Over(state, fence, seq, finished_at, deliveries, expires_at, *names, record)
+
+
+def unpack_line(value: bytes) -> tuple[bool, int]:
+    """Whether a queue is paused, and how many of its jobs are ready."""
+    numbers = _LINE.unpack(value)
+    return bool(numbers[0]), sum(numbers[2::3])
+
+
+def pairs(flat: Sequence[bytes]) -> dict[str, bytes]:
+    """Names and values in turn as a dict."""
+    return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+
+
+# ---------------------------------------------------------------- what is sent
+
+
+def submission_words(sub: Submission) -> tuple[Word, ...]:
+    """A job to be published: eight words, as `lua/lib/publishing.lua` says."""
+    when = f"={sub.ready_at}" if sub.ready_at is not None else f"+{sub.delay_ms}" if sub.delay_ms > 0 else ""
+    return (
+        sub.id,
+        safe(sub.queue),
+        sub.priority,
+        when,
+        "" if sub.expires_ms is None else sub.expires_ms,
+        _tail(sub.max_losses, sub.lease_ms, sub.result_ttl_ms, sub.queue, sub.task),
+        sub.envelope,
+        _more(sub) if sub.unique is not None or sub.rate_key or sub.limit_key else b"",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _tail(max_losses: int, lease_ms: int, ttl_ms: int, queue: str, task: str) -> bytes:
+    return _TAIL.pack(max_losses, lease_ms, ttl_ms) + f"{safe(queue)}\0{safe(task)}\0\0".encode()
+
+
+def _more(sub: Submission) -> bytes:
+    unique = sub.unique
+    if unique is None:
+        return _words((sub.limit_key, sub.rate_key, "", "", ""))
+    for_ms = "" if unique.for_ms is None else unique.for_ms
+    return _words((sub.limit_key, sub.rate_key, unique.key, for_ms, "1" if unique.until == "start" else ""))
+
+
+def settlement_words(one: Settlement) -> tuple[Word, ...]:
+    """A settlement: nine words, as `lua/lib/ending.lua` says."""
+    job_id, fence = one.receipt
+    effects = _effects(one.effects) if one.effects else b""
+    action = one.action
+    match action:
+        case Finish():
+            return (job_id, fence, "F", NUMBER[action.state], action.record, action.keep_ms, "", "", effects)
+        case Again():
+            return (job_id, fence, "A", action.delay_ms, action.attempts, action.overrides, action.error, "", effects)
+        case Bury():
+            state = NUMBER[action.state]
+            return (job_id, fence, "B", state, action.record, action.keep_ms, action.reason, action.dead_ms, effects)
+
+
+def packed_submission(sub: Submission) -> bytes:
+    """The eight words of a job in one."""
+    return _words(submission_words(sub))
+
+
+def _effects(effects: Sequence[Effect]) -> bytes:
+    return b"".join(map(_effect, effects))
+
+
+def _effect(effect: Effect) -> bytes:
+    match effect:
+        case Enqueue(submission):
+            return _words(("E", *submission_words(submission)))
+        case Arrive(group, member, ok, value):
+            return _words(("A", group, member, "1" if ok else "", value))
+
+
+def _words(words: Sequence[Word]) -> bytes:
+    """Words packed into one: each with its length in front."""
+    parts: list[bytes] = []
+    for word in words:
+        data = word if isinstance(word, bytes) else str(word).encode()
+        parts += (_LENGTH.pack(len(data)), data)
+    return b"".join(parts)

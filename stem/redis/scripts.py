@@ -1,0 +1,43 @@
+"""The operations: Lua text by name, put together from `lua/<name>.lua` and the parts of `lua/lib` that it uses."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+_USES: Final = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
+
+
+class Script(NamedTuple):
+    """One operation as the server knows it."""
+
+    name: str
+    text: str
+    sha: str
+
+
+@cache
+def script(name: str) -> Script:
+    """The operation of this name, with all that it uses in front."""
+    body = _read(f"{name}.lua")
+    parts: dict[str, str] = {}
+    _add_uses(body, parts)
+    text = "\n".join([*parts.values(), body])
+    return Script(name, text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - the server names scripts so
+
+
+def _add_uses(text: str, parts: dict[str, str]) -> None:
+    found = _USES.search(text)
+    for name in found[1].split() if found else ():
+        if name not in parts:
+            part = _read(f"lib/{name}.lua")
+            _add_uses(part, parts)
+            parts[name] = part
+
+
+@cache
+def _read(path: str) -> str:
+    return (files("stem.redis") / "lua" / path).read_text("utf-8")

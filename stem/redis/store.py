@@ -1,0 +1,271 @@
+"""One namespace on one server: operations as calls, retried where that is safe, and waiting for what others do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import random
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from redis.exceptions import (
+    AskError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
+
+from stem.errors import EngineRefusedError, EngineUnavailableError
+from stem.redis.address import Address
+from stem.redis.bells import Bells, sleep_on
+from stem.redis.connect import Connector
+from stem.redis.line import Line, Noted, Word
+from stem.redis.names import prefix, safe
+from stem.redis.scripts import Script, script
+
+T = TypeVar("T")
+
+#: Answers of a server that did nothing with what it was asked, and will not always answer so. As redis-py names them;
+#: by their code where they come out of a script.
+_NOT_NOW: Final = (
+    AskError,
+    TryAgainError,
+    ClusterDownError,
+    BusyLoadingError,
+    MovedError,
+    ReadOnlyError,
+    MasterDownError,
+)
+_NOT_NOW_CODES: Final = re.compile(r"\b(TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|BUSY|NOREPLICAS)\b")
+#: Among them those that mean: somebody else is the primary by now.
+_ELSEWHERE: Final = (MovedError, ReadOnlyError, MasterDownError)
+_ELSEWHERE_CODES: Final = re.compile(r"\b(READONLY|MASTERDOWN)\b")
+#: The store cannot take it now: no memory, no disk.
+_FULL_CODES: Final = re.compile(r"\b(OOM|MISCONF)\b")
+#: Shortest and longest pause between two tries, seconds.
+_PAUSE: Final = (0.02, 0.25)
+#: After how many seconds who waits looks by itself, first and at most: a message that was lost costs no more.
+_LOOK: Final = (1.0, 15.0)
+
+
+class Store:
+    """Runs scripts on a Line that is made when it is needed, and anew when it died."""
+
+    def __init__(self, address: Address, namespace: str, skew: Callable[[], int]) -> None:
+        self.prefix = prefix(namespace)
+        self.address = address
+        self.me = secrets.token_urlsafe(9)
+        self.bells = Bells()
+        self._skew = skew
+        self._root, self._never = f"{self.prefix}seq", f"{self.prefix}never"
+        self._connector = Connector(address, self._root)
+        self._line: Line | None = None
+        self._making: asyncio.Task[Line] | None = None
+        self._later: set[asyncio.Task[Any]] = set()
+        self._passing_on: asyncio.Task[None] | None = None
+        self._closed = False
+
+    # ---------------------------------------------------------------- life
+
+    async def open(self) -> None:
+        """Connect now; EngineUnavailableError when that does not work at once."""
+        self._closed = False
+        await self._get_line()
+        if self._passing_on is None:
+            self._passing_on = asyncio.create_task(self._pass_on_rings(), name="stem-redis-rings")
+
+    async def close(self) -> None:
+        """Tell the server that nobody of ours sleeps any more, and hang up."""
+        self._closed = True
+        if self._passing_on is not None:
+            self._passing_on.cancel()
+            await asyncio.gather(self._passing_on, return_exceptions=True)
+            self._passing_on = None
+        while self._later:
+            await asyncio.wait(set(self._later))
+        if self._line is not None and self._line.alive:
+            sent = [self._send(self._line, script("get_up"), ("", safe(worker))) for worker in self.bells.naps.listed()]
+            await asyncio.gather(*sent, return_exceptions=True)
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
+            self._making = None
+        if self._line is not None:
+            line, self._line = self._line, None
+            await line.close()
+
+    # ---------------------------------------------------------------- asking
+
+    async def run(
+        self, name: str, *words: Word, again: bool = True, durable: bool = False, noted: Noted | None = None
+    ) -> Any:
+        """The answer of one operation.
+
+        `again`: it may be sent a second time when the connection broke before its answer came. `durable`: with
+        `durability=wait` in the URL, only an answer that the replicas have confirmed counts. `noted`: see Line.send.
+        """
+        wanted, deadline, pause = script(name), time.monotonic() + self.address.patience_ms / 1000, _PAUSE[0]
+        while True:
+            sent = False
+            try:
+                line = await self._get_line()
+                sent = True
+                return await self._answer(line, wanted, words, noted, durable=durable)
+            except EngineUnavailableError as fault:
+                safe = again or not sent or isinstance(fault, _NotNowError)
+                if not safe or self._closed or time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(pause * random.uniform(0.5, 1))
+            pause = min(2 * pause, _PAUSE[1])
+
+    def run_later(self, name: str, *words: Word) -> None:
+        """Send one operation whose answer nobody waits for."""
+        task = asyncio.create_task(self._quietly(name, words))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def ask(self, *words: Word, flat: bool = False) -> Any:
+        """The answer to a plain command; `flat`: a map as names and values in turn."""
+        reply = await (await self._get_line()).send(words)
+        if isinstance(reply, Exception):
+            raise _fault(reply)
+        return [word for pair in reply.items() for word in pair] if flat else reply
+
+    async def until(
+        self,
+        topic: str,
+        look: Callable[[str], Awaitable[T | None]],
+        timeout_ms: float | None,
+        *,
+        again_ms: Callable[[], float] = lambda: math.inf,
+    ) -> T | None:
+        """What `look` finds, as soon as it finds something; None at the time-out.
+
+        `look(address)` asks the server, which in the same step, when there is nothing yet, remembers to tell of the
+        topic at that address. The last look is made without one. `again_ms` says, after a look, when to look again at the latest.
+        """
+        deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        pause = _LOOK[0]
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            arming = left is None or left > 0
+            bell = self.bells.arm(topic)
+            try:
+                found = await look(self.me if arming else "")
+                if found is not None or not arming:
+                    return found
+                wait = min(pause, again_ms() / 1000, math.inf if left is None else left)
+                rang = await sleep_on(bell, wait * 1000)
+            finally:
+                self.bells.disarm(topic, bell)
+            pause = _LOOK[0] if rang else min(2 * pause, _LOOK[1])
+
+    # ---------------------------------------------------------------- inside
+
+    async def _answer(
+        self, line: Line, wanted: Script, words: Sequence[Word], noted: Noted | None, *, durable: bool
+    ) -> Any:
+        confirm = durable and self.address.durability == "wait"
+        reply = self._send(line, wanted, words, noted)
+        confirmed = line.send(("WAIT", self.address.replicas, self.address.wait_ms)) if confirm else None
+        answer = await reply
+        if isinstance(answer, NoScriptError):
+            loaded = line.send(("SCRIPT", "LOAD", wanted.text))
+            reply = self._send(line, wanted, words, noted)
+            confirmed = line.send(("WAIT", self.address.replicas, self.address.wait_ms)) if confirm else None
+            await loaded
+            answer = await reply
+        if isinstance(answer, RedisError):
+            fault = _fault(answer)
+            if _is_elsewhere(answer) and line is self._line:
+                self._line = None
+                await line.close()
+            raise fault
+        if confirmed is not None and (have := await confirmed) < self.address.replicas:
+            raise EngineUnavailableError(
+                f"stored, but {have} of {self.address.replicas} replicas confirmed it within {self.address.wait_ms} ms"
+            )
+        return answer
+
+    def _send(
+        self, line: Line, wanted: Script, words: Sequence[Word], noted: Noted | None = None
+    ) -> asyncio.Future[Any]:
+        return line.send(("EVALSHA", wanted.sha, 2, self._root, self._never, self._skew(), *words), noted)
+
+    async def _quietly(self, name: str, words: Sequence[Word]) -> None:
+        with contextlib.suppress(EngineUnavailableError):  # what is done so must not matter when the store is away
+            await self.run(name, *words)
+
+    async def _get_line(self) -> Line:
+        if self._closed:
+            raise EngineUnavailableError("the engine is closed")
+        if self._line is not None and self._line.alive:
+            return self._line
+        if self._making is None:
+            self._making = asyncio.create_task(self._make_line())
+            self._making.add_done_callback(self._made)
+        return await asyncio.shield(self._making)
+
+    def _made(self, task: asyncio.Task[Line]) -> None:
+        self._making = None
+        if not task.cancelled():
+            task.exception()  # each caller gets it from its own await
+
+    async def _make_line(self) -> Line:
+        if self._line is not None:
+            old, self._line = self._line, None
+            await old.close()
+        connection = await self._connector.connect()
+        try:
+            await connection.send_command("SUBSCRIBE", f"{self.prefix}@{self.me}")
+            await connection.read_response(push_request=True)
+        except (RedisError, OSError) as fault:
+            await connection.disconnect(nowait=True)
+            raise _fault(fault) from None
+        self._line = Line(
+            connection,
+            timeout=self.address.timeout_ms / 1000,
+            heard=self.bells.heard,
+            died=self._died,
+        )
+        return self._line
+
+    def _died(self) -> None:
+        """What was on its way is lost: those who wait look for themselves, over a new line."""
+        if not self._closed:
+            self.bells.ring_all()
+
+    async def _pass_on_rings(self) -> None:
+        """Rings for workers that had stopped waiting belong to the next one."""
+        while True:
+            worker, queues = await self.bells.naps.unheard.get()
+            await self._quietly("get_up", ("1", safe(worker), *map(safe, queues)))
+
+
+class _NotNowError(EngineUnavailableError):
+    """The server did nothing with it; asking again is safe."""
+
+
+def _is_elsewhere(fault: Exception) -> bool:
+    return isinstance(fault, _ELSEWHERE) or bool(_ELSEWHERE_CODES.search(str(fault)))
+
+
+def _fault(fault: Exception) -> EngineUnavailableError | EngineRefusedError:
+    text = str(fault)
+    if isinstance(fault, _NOT_NOW) or _NOT_NOW_CODES.search(text):
+        return _NotNowError(f"Redis cannot serve this now: {type(fault).__name__}: {text}")
+    if isinstance(fault, OutOfMemoryError) or _FULL_CODES.search(text):
+        return EngineUnavailableError(f"Redis cannot store anything now: {text}")
+    if isinstance(fault, OSError):
+        return EngineUnavailableError(f"the connection to Redis broke: {text}")
+    return EngineRefusedError(f"Redis refused an operation: {text}")

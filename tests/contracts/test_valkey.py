@@ -1,0 +1,103 @@
+"""The engine on Valkey keeps the contracts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from stem.contracts.engine import Engine
+from stem.redis import RedisEngine
+from stem.testing.contracts import EngineFactory, Engines
+from stem.testing.contracts.broadcast import BroadcastContract, DurableBroadcastContract
+from stem.testing.contracts.broker import BrokerContract, DurableBrokerContract
+from stem.testing.contracts.dead_letters import DeadLettersContract, DurableDeadLettersContract
+from stem.testing.contracts.engine import EngineContract, SabotageContract
+from stem.testing.contracts.groups import DurableGroupsContract, GroupsContract
+from stem.testing.contracts.inbox import DurableInboxContract, InboxContract
+from stem.testing.contracts.jobs import JobsContract
+from stem.testing.contracts.limiter import DurableLimiterContract, LimiterContract
+from stem.testing.contracts.locks import DurableLocksContract, LocksContract
+from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.presence import PresenceContract
+from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
+from stem.testing.contracts.results import DurableResultsContract, ResultsContract
+from stem.testing.contracts.schedules import DurableSchedulesContract, SchedulesContract
+from stem.testing.contracts.schemas import DurableSchemasContract, SchemasContract
+from tests.servers.binaries import valkey_binary
+from tests.servers.redis import RedisServer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with RedisServer.start(binary=valkey_binary()) as running:
+        yield running
+
+
+@pytest.fixture
+async def engines(server: RedisServer) -> AsyncIterator[EngineFactory]:
+    server.ask("FLUSHALL")
+    kept = Engines(lambda namespace: RedisEngine(server.url, namespace=namespace))
+    yield kept
+    await kept.close()
+
+
+class TestBroker(BrokerContract, DurableBrokerContract): ...
+
+
+class TestQueues(QueuesContract, DurableQueuesContract): ...
+
+
+class TestJobs(JobsContract): ...
+
+
+class TestDeadLetters(DeadLettersContract, DurableDeadLettersContract): ...
+
+
+class TestResults(ResultsContract, DurableResultsContract): ...
+
+
+class TestGroups(GroupsContract, DurableGroupsContract): ...
+
+
+class TestLocks(LocksContract, DurableLocksContract): ...
+
+
+class TestLimiter(LimiterContract, DurableLimiterContract): ...
+
+
+class TestInbox(InboxContract, DurableInboxContract): ...
+
+
+class TestBroadcast(BroadcastContract, DurableBroadcastContract): ...
+
+
+class TestPresence(PresenceContract): ...
+
+
+class TestSchedules(SchedulesContract, DurableSchedulesContract): ...
+
+
+class TestSchemas(SchemasContract, DurableSchemasContract): ...
+
+
+class TestEngine(EngineContract): ...
+
+
+class TestSabotage(SabotageContract): ...
+
+
+class RedisMachine(EngineMachine):
+    async def open_engine(self) -> Engine:
+        self.server = RedisServer.start(binary=valkey_binary())
+        engine = RedisEngine(self.server.url)
+        await engine.open()
+        return engine
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.server.stop()
+
+
+TestMachine = RedisMachine.TestCase
+TestMachine.settings = QUICK
