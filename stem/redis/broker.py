@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from stem.contracts.broker import Cancelling, Claimed, Delivery, Held, Published, Renewal, Settled
+from stem.contracts.broker import Cancelling, Claimed, Held, Published, Renewal, Settled
 from stem.core.envelope import Submission
-from stem.core.lease import Ended
 from stem.core.priority import queue_order
 from stem.core.settle import Settlement
 from stem.redis.line import Word
 from stem.redis.names import safe
-from stem.redis.rows import STATES, settlement_words, submission_words, unpack_state
+from stem.redis.rows import STATES, settlement_words, submission_words, unpack_delivery
 from stem.redis.store import Store
 from stem.values import Receipt
 
@@ -26,7 +25,6 @@ _NEW: Final = Published("new")
 _DUPLICATE: Final = Published("duplicate")
 _SETTLED: Final[tuple[Settled, ...]] = ("stale", "done", "repeated")
 _LOST, _HELD = Held("lost"), Held("held")
-_ENDED: Final[dict[bytes, Ended]] = {b"lost": "lost", b"expired": "expired"}
 
 
 class RedisBroker:
@@ -65,7 +63,7 @@ class RedisBroker:
             asked.add_done_callback(self._give_back)
             raise
         due = 0 if timer == _AT_ONCE else None if timer == _NEVER else timer
-        return Claimed(tuple(map(_delivery, found)), due)
+        return Claimed(tuple([unpack_delivery(*one) for one in found]), due)
 
     async def wait(self, worker: str, timeout_ms: int) -> bool:
         return await self._store.bells.naps.sleep(worker, timeout_ms)
@@ -100,34 +98,13 @@ class RedisBroker:
     def _give_back(self, asked: asyncio.Future[Any]) -> None:
         """Whoever asked is gone: what was handed out must not wait for its lease to end."""
         if not asked.cancelled() and asked.exception() is None:
-            receipts = [_delivery(found).receipt for found in asked.result()[1:]]
+            receipts = [unpack_delivery(*one).receipt for one in asked.result()[1:]]
             if receipts:
                 self._store.run_later("release", *(word for receipt in receipts for word in receipt))
 
 
 def _published(status: int, holder: bytes) -> Published:
     return _NEW if status == 1 else _DUPLICATE if status == 0 else Published("held", holder.decode())
-
-
-def _delivery(found: list[Any]) -> Delivery:
-    job_id, packed, envelope, ended, reason, overrides = found
-    state = unpack_state(packed)
-    return Delivery(
-        id=job_id.decode(),
-        fence=state.fence,
-        task=state.task,
-        queue=state.queue,
-        envelope=envelope,
-        attempt=state.attempts + 1,
-        losses=state.losses,
-        lease_ms=state.lease_ms,
-        enqueued_at=state.enqueued_at,
-        priority=state.priority,
-        result_ttl_ms=state.result_ttl_ms,
-        overrides=overrides,
-        ended=_ENDED.get(ended),
-        cancel_reason=None if reason is None else reason.decode(),
-    )
 
 
 def _held(said: int | bytes) -> Held:

@@ -6,7 +6,7 @@ import random
 import ssl
 from typing import Any, Final
 
-from redis.asyncio import Connection, Redis, SSLConnection
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
@@ -15,6 +15,7 @@ from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
 
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.redis.address import Address, Host, Tls
+from stem.redis.wire import TlsWire, Wire
 
 #: Bytes read from the socket at once: a claim brings many envelopes.
 _READ: Final = 262_144
@@ -28,7 +29,7 @@ class Connector:
         self._slot = key_slot(key.encode())
         self._nodes: tuple[Host, ...] = address.hosts
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> Wire:
         """A new connection, logged in, speaking RESP3; EngineUnavailableError or EngineRefusedError."""
         where: Host | None = None
         try:
@@ -103,8 +104,8 @@ class Connector:
     # ---------------------------------------------------------------- how
 
     @property
-    def _class(self) -> type[Connection]:
-        return SSLConnection if self.address.tls is not None else Connection
+    def _class(self) -> type[Wire]:
+        return TlsWire if self.address.tls is not None else Wire
 
     def _settings(self) -> dict[str, Any]:
         """Everything that has a default in redis-py and matters is said here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from stem.redis.store import Store
 _END: Final = 2**53
 #: Rows that one look takes from each place in which jobs may lie.
 _SLICE: Final = 200
+#: What stands before the id of a finished job in the index of the last ones.
+_NUMBER: Final = struct.Struct("<d")
 
 
 class RedisJobs:
@@ -63,7 +66,7 @@ class RedisJobs:
     async def _over(self, which: JobFilter, limit: int, below: int) -> list[tuple[int, JobRow]]:
         """The newest finished jobs that fit, from the index of the last ones."""
         listed = await self._store.ask("LRANGE", f"{self._store.prefix}recent", 0, -1)
-        known = {job_id: int(seq) for seq, _, job_id in (entry.partition(b":") for entry in reversed(listed))}
+        known = {entry[_NUMBER.size :]: int(_NUMBER.unpack_from(entry)[0]) for entry in reversed(listed)}
         order = sorted((seq, job_id) for job_id, seq in known.items() if seq < below)[::-1]
         found: list[tuple[int, JobRow]] = []
         while order and len(found) < limit:

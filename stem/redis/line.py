@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 import hiredis
-from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as BrokenError
 from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as SilentError
 
 from stem.errors import EngineUnavailableError
+from stem.redis.wire import Wire
 
 #: One word of a command.
 Word: TypeAlias = str | bytes | int | float
@@ -32,7 +32,7 @@ class Line:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Wire,
         *,
         timeout: float,
         heard: Callable[[bytes], None],
@@ -42,12 +42,10 @@ class Line:
         self._timeout = timeout
         self._heard, self._died = heard, died
         self._pending: deque[tuple[asyncio.Future[Any], float, Noted | None]] = deque()
-        self._out: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._watch: asyncio.TimerHandle | None = None
         self.alive = True
         self._reading = asyncio.create_task(self._read(), name="stem-redis-line")
-        self._writing: asyncio.Task[None] | None = None
 
     def send(self, words: Sequence[Word], noted: Noted | None = None) -> asyncio.Future[Any]:
         """Send one command; the future brings its reply, an error as a value.
@@ -59,10 +57,8 @@ class Line:
             future.set_exception(EngineUnavailableError("the connection to Redis is gone"))
             return future
         packed = hiredis.pack_command(tuple(words))  # type: ignore[arg-type]  # typed for one word, made for many
-        self._out.append(packed)
+        self._connection.write(packed)
         self._pending.append((future, time.monotonic(), noted))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._look)
         return future
@@ -71,19 +67,8 @@ class Line:
         """Let go; whoever waits for a reply hears that there will be none."""
         self._die(EngineUnavailableError("the engine was closed"))
         self._reading.cancel()
-        await asyncio.gather(self._reading, *filter(None, [self._writing]), return_exceptions=True)
+        await asyncio.gather(self._reading, return_exceptions=True)
         await self._connection.disconnect(nowait=True)
-
-    async def _write(self) -> None:
-        """All that was said since the last time, in one piece."""
-        try:
-            while self._out:
-                packed, self._out = self._out, []
-                await self._connection.send_packed_command(packed, check_health=False)
-        except (RedisError, OSError) as fault:
-            self._die(EngineUnavailableError(f"the connection to Redis broke: {fault}"))
-        finally:
-            self._writing = None
 
     async def _read(self) -> None:
         while self.alive:

@@ -1,13 +1,15 @@
-"""Packed values as Python sees them; their layout is written in `lua/lib/job.lua` and `lua/lib/line.lua`."""
+"""Packed values as Python sees them; their layout is written in `lua/lib/packed.lua` and `lua/lib/line.lua`."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from stem.contracts.broker import Delivery
 from stem.core.envelope import Submission
+from stem.core.lease import Ended
 from stem.core.settle import Again, Arrive, Bury, Effect, Enqueue, Finish, Settlement
 from stem.core.states import JobState
 from stem.redis.line import Word
@@ -17,12 +19,13 @@ from stem.redis.names import plain, safe
 STATES: Final[tuple[JobState, ...]] = ("queued", "delayed", "parked", "running", "succeeded", "failed", "cancelled")
 PARKED, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(2, 7)
 NUMBER: Final[dict[str, int]] = {state: number for number, state in enumerate(STATES)}
+_ENDED: Final[dict[bytes, Ended]] = {b"lost": "lost", b"expired": "expired"}
 #: The flag of a job that somebody wants to end.
 CANCEL: Final = 32
 
-_HEAD: Final = struct.Struct("<BBHIIIIdddddddIdd")
+_HEAD: Final = struct.Struct("<BBHddIIIIdddddIdd")
 _TAIL: Final = struct.Struct("<Idd")
-_RESULT: Final = struct.Struct("<BdddId")
+_RESULT: Final = struct.Struct("<BddddI")
 _LENGTH: Final = struct.Struct("<I")
 _LINE: Final = struct.Struct("<BI" + "IId" * 10)
 
@@ -33,12 +36,12 @@ class State(NamedTuple):
     state: int
     priority: int
     flags: int
+    seq: int
+    fence: int
     deliveries: int
     changes: int
     attempts: int
     losses: int
-    seq: int
-    fence: int
     settled: int
     enqueued_at: int
     ready_at: int
@@ -59,26 +62,61 @@ def unpack_state(value: bytes) -> State:
     return State._make((*map(int, numbers), *(plain(name.decode()) for name in (queue, task, worker))))
 
 
+#: Of a job just handed out: priority, fence, attempts, losses, time of enqueue; behind them what many jobs share.
+_HANDED: Final = struct.Struct("<xB2x8xd4x4xII8xd24x")
+_SHARED: Final = struct.Struct("<4xdd")
+
+
+def unpack_delivery(job_id: bytes, packed: bytes, envelope: bytes, *more: Any) -> Delivery:
+    """A delivery; `more` is there when one of it is not empty: why it ended, why it is cancelled, its overrides."""
+    priority, fence, attempts, losses, enqueued_at = _HANDED.unpack_from(packed)
+    lease_ms, ttl_ms, queue, task = _shared(packed[_HANDED.size :])
+    ended, reason, overrides = more or (b"", None, b"")
+    return Delivery(
+        id=job_id.decode(),
+        fence=int(fence),
+        task=task,
+        queue=queue,
+        envelope=envelope,
+        attempt=attempts + 1,
+        losses=losses,
+        lease_ms=lease_ms,
+        enqueued_at=int(enqueued_at),
+        priority=priority,
+        result_ttl_ms=ttl_ms,
+        overrides=overrides,
+        ended=_ENDED.get(ended),
+        cancel_reason=None if reason is None else reason.decode(),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _shared(packed: bytes) -> tuple[int, int, str, str]:
+    """Lease, result ttl, queue and task: the same bytes for all jobs of a task that one worker claims."""
+    lease_ms, ttl_ms = _SHARED.unpack_from(packed)
+    queue, task, _, _ = packed[_SHARED.size :].split(b"\0")
+    return int(lease_ms), int(ttl_ms), plain(queue.decode()), plain(task.decode())
+
+
 class Over(NamedTuple):
     """What is kept of a finished job; of one that was cancelled before anybody enqueued it queue and task are empty."""
 
     state: int
-    fence: int
-    seq: int
     finished_at: int
-    deliveries: int
     expires_at: int
+    seq: int
+    fence: int
+    deliveries: int
     queue: str
     task: str
+    worker: str
     record: bytes
 
 
 def unpack_result(value: bytes) -> Over:
     """The result in a packed value."""
-    state, fence, seq, finished_at, deliveries, expires_at = map(int, _RESULT.unpack_from(value))
-    queue, task, record = value[_RESULT.size :].split(b"\0", 2)
-    names = plain(queue.decode()), plain(task.decode())
-    return Over(state, fence, seq, finished_at, deliveries, expires_at, *names, record)
+    *names, record = value[_RESULT.size :].split(b"\0", 3)
+    return Over._make((*map(int, _RESULT.unpack_from(value)), *(plain(name.decode()) for name in names), record))
 
 
 def unpack_line(value: bytes) -> tuple[bool, int]:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 _USES: Final = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
+_SLOWLY: Final = re.compile(r"^-- slowly: (.+)$", re.MULTILINE)
 
 
 class Script(NamedTuple):
@@ -25,7 +26,7 @@ def script(name: str) -> Script:
     body = _read(f"{name}.lua")
     parts: dict[str, str] = {}
     _add_uses(body, parts)
-    text = "\n".join([*parts.values(), body])
+    text = "\n".join([*parts.values(), _slow_part(body, parts), body])
     return Script(name, text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - the server names scripts so
 
 
@@ -36,6 +37,17 @@ def _add_uses(text: str, parts: dict[str, str]) -> None:
             part = _read(f"lib/{name}.lua")
             _add_uses(part, parts)
             parts[name] = part
+
+
+def _slow_part(body: str, there: dict[str, str]) -> str:
+    """`slowly(...)`, with all that it uses inside: what it needs is made only when it is called."""
+    found = _SLOWLY.search(body)
+    if not found:
+        return ""
+    text, parts = _read(f"lib/{found[1]}.lua"), dict(there)
+    _add_uses(text, parts)
+    inside = "\n".join(part for name, part in parts.items() if name not in there)
+    return f"local function slowly(...)\n{inside}\n{text}\nend"
 
 
 @cache

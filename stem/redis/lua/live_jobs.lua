@@ -10,7 +10,7 @@ for i = 4, #ARGV do
   for level = 0, 9 do
     local key = P .. 's' .. level .. ':' .. ARGV[i]
     for _, entry in ipairs(call('XREVRANGE', key, '(' .. before .. '-0', '-', 'COUNT', limit)) do
-      ids[#ids + 1] = entry[2][2]
+      ids[#ids + 1] = entry[2][1]
     end
   end
 end

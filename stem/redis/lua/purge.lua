@@ -16,7 +16,7 @@ for level = 0, 9 do
   if #ids < limit and line[queued_at(level)] > line[back_at(level)] then
     local after = '(' .. string.format('%.0f', line[cursor_at(level)])
     for _, entry in ipairs(call('XRANGE', P .. 's' .. level .. ':' .. queue, after, '+', 'COUNT', limit - #ids)) do
-      ids[#ids + 1] = entry[2][2]
+      ids[#ids + 1] = entry[2][1]
     end
   end
 end

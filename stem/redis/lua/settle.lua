@@ -1,21 +1,60 @@
 -- settle(skew, {id, fence, kind, a, b, c, d, e, effects}...) -> {answer...}
 -- Store settlements, each if its fence holds: 1: done, 0: stale, 2: stored before. Kinds: see lib/ending.lua.
--- uses: ending
-local ids, rings, answers = {}, {}, {}
-for i = 2, #ARGV, 9 do ids[#ids + 1] = ARGV[i] end
-load(ids)
+-- uses: packed
+-- slowly: settling
+-- Most jobs have ended well and have no limit, unique key, group or note; they are done here, many with one command.
+local keys, answers, others, n = {}, {}, {}, 0
 for i = 2, #ARGV, 9 do
-  local id, fence = ARGV[i], ARGV[i + 1]
-  local job = held(id, fence)
-  if job then
-    stop_running(id, job)
-    job[LOSSES], job[SETTLED] = 0, job[FENCE]
-    apply(id, job, {unpack(ARGV, i, i + 8)}, rings)
-    answers[#answers + 1] = 1
+  n = n + 1
+  keys[n] = P .. 't:' .. ARGV[i]
+end
+local values, plain = mget(keys), struct.pack('<B', RUNNING)
+local watched = call('EXISTS', P .. 'we', P .. 'wj') > 0
+local ended, listed, seen, queues = {}, {}, {}, {}
+local line, line_queue, line_level
+
+-- What leaves one level of a queue.
+local function line_of(queue, level)
+  local here = queues[queue]
+  if not here then
+    here = {ids = {}, succeeded = 0, cancelled = 0, levels = {}}
+    queues[queue] = here
+  end
+  if not here.levels[level] then here.levels[level] = {} end
+  line, line_queue, line_level = here, queue, level
+end
+
+for k = 1, n do
+  local i, value = 9 * k - 7, values[k]
+  local state, level, flags, seq, fence
+  if value then state, level, flags, seq, fence = struct.unpack('<BBHdd', value) end
+  local simple = state == RUNNING and flags == 0 and fence == tonumber(ARGV[i + 1]) and not watched
+  local ttl = ARGV[i + 5]
+  if simple and ARGV[i + 2] == 'F' and ARGV[i + 8] == '' and ttl ~= '0' and not seen[ARGV[i]] then
+    local id, queue = ARGV[i], (struct.unpack('<s', value, 97))
+    seen[id] = true
+    if queue ~= line_queue or level ~= line_level then line_of(queue, level) end
+    local numbers = line.levels[level]
+    numbers[#numbers + 1] = seq
+    line.ids[#line.ids + 1] = id
+    if ARGV[i + 3] == '4' then line.succeeded = line.succeeded + 1 else line.cancelled = line.cancelled + 1 end
+    ended[#ended + 1] = keys[k]
+    listed[#listed + 1] = string.sub(value, 5, 12) .. id
+    call('SET', P .. 'r:' .. id, struct.pack('<Bdd', ARGV[i + 3], now, now + ttl) .. string.sub(value, 5, 24)
+      .. string.sub(value, 97) .. ARGV[i + 4], 'PX', ttl)
+    answers[k] = 1
   else
-    answers[#answers + 1] = stored_before(id, fence) and 2 or 0
+    others[#others + 1] = i
   end
 end
-flush()
-ring_all(rings)
+for queue, here in pairs(queues) do
+  for level, numbers in pairs(here.levels) do many('XDEL', numbers, P .. 's' .. level .. ':' .. queue) end
+  many('ZREM', here.ids, P .. 'l:' .. queue)
+  call('HINCRBY', P .. 'n:' .. queue, 'running', -#here.ids)
+  if here.succeeded > 0 then call('HINCRBY', P .. 'n:' .. queue, 'succeeded', here.succeeded) end
+  if here.cancelled > 0 then call('HINCRBY', P .. 'n:' .. queue, 'cancelled', here.cancelled) end
+end
+many('UNLINK', ended)
+note_finished(listed)
+if #others > 0 then slowly(others, answers) end
 return answers

@@ -7,7 +7,7 @@ local place = tonumber(call('GET', P .. 'swept') or 0)
 if place >= size then place = 0 end
 local ids, keys = {}, {}
 for _, entry in ipairs(call('LRANGE', P .. 'recent', place, place + 999)) do
-  local id = string.match(entry, ':(.*)$')
+  local id = string.sub(entry, 9)
   ids[#ids + 1], keys[#keys + 1] = id, P .. 'r:' .. id
 end
 for i, value in ipairs(mget(keys)) do

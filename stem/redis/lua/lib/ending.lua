@@ -17,7 +17,7 @@ local function stored_before(id, fence)
   local job = find(id)
   if job then return job[SETTLED] == tonumber(fence) end
   local value = result(id)
-  return value and select(2, struct.unpack(RESULT, value)) == tonumber(fence)
+  return value and select(5, struct.unpack(RESULT, value)) == tonumber(fence)
 end
 
 local function finish(id, job, one)

@@ -1,14 +1,11 @@
--- uses: base
+-- uses: base packed
 -- A live job: string 't:<id>', packed as below; hash 'x:<id>' for what few jobs have; its envelope in the stream of its
 -- line or in 'm:<id>'. A finished one: string 'r:<id>', packed, then its record.
 
-local QUEUED, DELAYED, PARKED, RUNNING, SUCCEEDED, FAILED, CANCELLED = 0, 1, 2, 3, 4, 5, 6
-local STATE, PRIO, FLAGS, DELIVERIES, CHANGES, ATTEMPTS, LOSSES = 1, 2, 3, 4, 5, 6, 7
-local SEQ, FENCE, SETTLED, ENQUEUED, READY, EXPIRES, STARTED = 8, 9, 10, 11, 12, 13, 14
+local STATE, PRIO, FLAGS, SEQ, FENCE, DELIVERIES, CHANGES, ATTEMPTS, LOSSES = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local SETTLED, ENQUEUED, READY, EXPIRES, STARTED = 10, 11, 12, 13, 14
 local MAX_LOSSES, LEASE, TTL, QUEUE, TASK, WORKER = 15, 16, 17, 18, 19, 20
-local HEAD = '<BBHI4I4I4I4ddddddd'
 local WHOLE = HEAD .. 'I4ddsss'
-local RESULT = '<BdddI4dss'
 
 -- Flags: envelope in 'm:'; limit or rate key; counted under its limit; unique key, let go at the start; cancel asked.
 local OWN, LIMITED, COUNTED, UNIQUE, UNTIL_START, CANCEL, EXTRA = 1, 2, 4, 8, 16, 32, 64
@@ -62,7 +59,7 @@ local function stream_of(job) return P .. 's' .. job[PRIO] .. ':' .. job[QUEUE] 
 local function envelope(id, job)
   if has(job, OWN) then return call('GET', P .. 'm:' .. id) end
   local entry = call('XRANGE', stream_of(job), job[SEQ], job[SEQ])[1]
-  return entry and entry[2][4]
+  return entry and entry[2][2]
 end
 
 -- Entries that leave their stream, by stream.
@@ -120,22 +117,20 @@ local function result(id)
     value = call('GET', P .. 'r:' .. id)
     results[id] = value
   end
-  if value and select(6, struct.unpack(RESULT, value)) <= now then return false end
-  return value
+  return value and is_kept(value) and value
 end
 
 local recent = {}
-local RECENT = 10000
 
 -- Keep what became of a job for `ttl` ms. `job` is a list as above, of which only a few places are looked at.
 local function keep(id, job, state, record, ttl)
   ttl = tonumber(ttl)
-  local value = struct.pack(RESULT, state, job[SETTLED], job[SEQ], now, job[DELIVERIES], now + ttl, job[QUEUE], job[TASK])
-    .. record
+  local value = struct.pack(RESULT, state, now, now + ttl, job[SEQ], job[SETTLED], job[DELIVERIES], job[QUEUE],
+    job[TASK], job[WORKER]) .. record
   results[id] = value
   if ttl <= 0 then call('UNLINK', P .. 'r:' .. id) return end
   call('SET', P .. 'r:' .. id, value, 'PX', ttl)
-  recent[#recent + 1] = job[SEQ] .. ':' .. id
+  recent[#recent + 1] = struct.pack('<d', job[SEQ]) .. id
 end
 
 local function forget_result(id)
@@ -144,9 +139,6 @@ local function forget_result(id)
 end
 
 flushes[#flushes + 1] = function()
-  if #recent > 0 then
-    many('LPUSH', recent, P .. 'recent')
-    call('LTRIM', P .. 'recent', 0, RECENT - 1)
-  end
+  note_finished(recent)
   recent = {}
 end

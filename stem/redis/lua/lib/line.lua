@@ -1,35 +1,14 @@
--- uses: base job sleepers
--- A queue: string 'h:<queue>' packed {paused, tick, per level: queued, of them in 'b', cursor in the stream}; streams
--- 's<level>:<queue>' of envelopes in order of arrival; zsets 'b<level>:<queue>' of jobs that came back, by the same
--- order; zset 'z:<queue>' of delays; zset 'l:<queue>' of leases; hash 'n:<queue>' of numbers; set 'qs' of all queues.
+-- uses: base job heads sleepers
+-- A queue: its head; streams 's<level>:<queue>' of envelopes in order of arrival; zsets 'b<level>:<queue>' of jobs that
+-- came back, by the same order; zset 'z:<queue>' of delays; zset 'l:<queue>' of leases; hash 'n:<queue>' of numbers; set
+-- 'qs' of all queues.
 
-local LINE = '<BI4' .. string.rep('I4I4d', 10)
-local PAUSED, TICK = 1, 2
-local lines, numbers, leased, unleased = {}, {}, {}, {}
-local function queued_at(level) return 3 + 3 * level end
-local function back_at(level) return 4 + 3 * level end
-local function cursor_at(level) return 5 + 3 * level end
-
--- The queue, or false when it was never used.
-local function find_line(queue)
-  local line = lines[queue]
-  if line == nil then
-    local value = call('GET', P .. 'h:' .. queue)
-    line = value and {struct.unpack(LINE, value)}
-    lines[queue] = line
-  end
-  return line
-end
+local numbers, leased, unleased = {}, {}, {}
 
 -- The queue, made on first use.
 local function get_line(queue)
   local line = find_line(queue)
-  if not line then
-    line = {}
-    for i = 1, 32 do line[i] = 0 end
-    lines[queue] = line
-    call('SADD', P .. 'qs', queue)
-  end
+  if not line then line = new_line(queue) end
   line.changed = true
   return line
 end
@@ -64,16 +43,10 @@ flushes[#flushes + 1] = function()
   for queue, line in pairs(lines) do
     if line and line.changed then
       line.changed = nil
-      call('SET', P .. 'h:' .. queue, struct.pack(LINE, unpack(line, 1, 32)))
+      save_line(queue, line)
     end
   end
   unleased, leased, numbers = {}, {}, {}
-end
-
--- The first of a zset of times, or nil.
-local function first_of(key)
-  local head = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  return head[2] and tonumber(head[2])
 end
 
 -- The earliest instant at which something of this queue becomes due, or nil.

@@ -43,10 +43,10 @@ local function publish(what, rings)
   else
     local line = get_line(queue)
     line[queued_at(level)] = line[queued_at(level)] + 1
-    call('XADD', P .. 's' .. level .. ':' .. queue, seq, 'i', id, 'm', what[7])
+    call('XADD', P .. 's' .. level .. ':' .. queue, seq, id, what[7])
     rings[queue] = (rings[queue] or 0) + 1
   end
-  strings[id], jobs[id] = struct.pack(HEAD, state, level, flags, 0, 0, 0, 0, seq, -1, -1, now, ready, expires, -1) .. what[6], nil
+  strings[id], jobs[id] = struct.pack(HEAD, state, level, flags, seq, -1, 0, 0, 0, 0, -1, now, ready, expires, -1) .. what[6], nil
   dirty[id] = strings[id]
   tell_changed(id)
   return 1, ''

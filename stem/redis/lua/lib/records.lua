@@ -4,7 +4,7 @@
 -- The packed result while it lives, the record of a dead letter, or false.
 local function record_of(id)
   local value = result(id)
-  if value then return string.sub(value, select(9, struct.unpack(RESULT, value))) end
+  if value then return string.sub(value, select(10, struct.unpack(RESULT, value))) end
   local job = find(id)
   if not job or (job[STATE] ~= FAILED and job[STATE] ~= CANCELLED) then return false end
   local more = call('HMGET', P .. 'x:' .. id, 'dead_until', 'record')
@@ -17,5 +17,5 @@ local function version_of(id)
   if job then return string.format('%.0f.%.0f', job[SEQ], job[CHANGES]) end
   local value = result(id)
   if not value then return 'gone' end
-  return string.format('done.%.0f', select(3, struct.unpack(RESULT, value)))
+  return string.format('done.%.0f', select(4, struct.unpack(RESULT, value)))
 end
