@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -10,6 +11,8 @@ from stem.errors import ConfigError
 if TYPE_CHECKING:
     from stem.contracts.engine import Engine
 
+#: Secrets behind the question mark.
+_SECRETS: Final = re.compile(r"([?&][^=&]*password=)[^&#]*")
 KNOWN: Final = "sqlite:///path/to/file.db, redis://host:6379/0, memory://"
 
 
@@ -63,8 +66,7 @@ def sqlite_path(url: str) -> str:
 
 
 def redacted(url: str) -> str:
-    """The URL without its password, for messages."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)
+    """The URL without its passwords, for messages."""
+    password = urlsplit(url).password
+    shown = url if password is None else url.replace(f":{password}@", ":***@", 1)
+    return _SECRETS.sub(r"\1***", shown)

@@ -76,6 +76,8 @@ def parse(url: str) -> Address:
     """The address in a URL; ConfigError in words, without its password, for anything else."""
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
+    if any("@" in part for part in (parts.path, parts.query, parts.fragment)):
+        raise ConfigError("a Redis URL has its @ too late; write /, ? and # of a password as %2F, %3F and %23")
     if scheme not in _SCHEMES:
         raise ConfigError(f"no Redis URL: {scheme or 'no scheme'!r}; expected {_FORMS}")
     mode, tls = _SCHEMES[scheme]
@@ -84,7 +86,7 @@ def parse(url: str) -> Address:
     said = _options(parts.query)
     service, db = _path(mode, parts.path)
     if parts.fragment:
-        raise ConfigError("a Redis URL has no part behind '#'; write # in a password as %23")
+        raise ConfigError("a Redis URL has no part behind '#'")
     return Address(
         mode=mode,
         hosts=_hosts(mode, hosts),

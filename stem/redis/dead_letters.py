@@ -33,7 +33,8 @@ class RedisDeadLetters:
         oldest = "-inf" if which.since is None else str(which.since)
         found: list[DeadLetter] = []
         while len(found) <= limit:
-            said = await self._store.run("dead_page", newest, before, oldest, _SLICE)
+            wanted = _SLICE if which.queue or which.task or which.reason else min(limit + 1 - len(found), _SLICE)
+            said = await self._store.run("dead_page", newest, before, oldest, wanted)
             ids = [job_id.decode() for job_id in said[::2]]
             if not ids:
                 break

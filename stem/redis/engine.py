@@ -29,12 +29,16 @@ _OLDEST: Final = {"redis": (6, 2), "valkey": (7, 2)}
 
 
 class RedisEngine:
-    """The engine on Redis or Valkey; `url` as in `stem.redis.address`."""
+    """The engine on Redis or Valkey; `url` as in `stem.redis.address`.
 
-    def __init__(self, url: str, *, namespace: str = "stem") -> None:
+    `look_ms`: after how long who waits looks by itself for the first time, should a message have been lost.
+    """
+
+    def __init__(self, url: str, *, namespace: str = "stem", look_ms: int = 1_000) -> None:
         self.url = url
         self.namespace = namespace
         self.skew_ms = 0
+        self._look_ms = look_ms
         self.address = parse(url)
         self._server: dict[str, str] = {}
         self._store = store = self._make_store()
@@ -87,7 +91,7 @@ class RedisEngine:
         }
 
     def _make_store(self) -> Store:
-        return Store(self.address, self.namespace, lambda: self.skew_ms)
+        return Store(self.address, self.namespace, lambda: self.skew_ms, self._look_ms)
 
 
 def _facts(info: bytes) -> dict[str, str]:

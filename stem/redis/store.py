@@ -54,19 +54,19 @@ _ELSEWHERE_CODES: Final = re.compile(r"\b(READONLY|MASTERDOWN)\b")
 _FULL_CODES: Final = re.compile(r"\b(OOM|MISCONF)\b")
 #: Shortest and longest pause between two tries, seconds.
 _PAUSE: Final = (0.02, 0.25)
-#: After how many seconds who waits looks by itself, first and at most: a message that was lost costs no more.
-_LOOK: Final = (1.0, 15.0)
+#: Who waits looks by itself at growing intervals, up to so many times the first: a message that was lost costs no more.
+_GROWTH: Final = 60
 
 
 class Store:
     """Runs scripts on a Line that is made when it is needed, and anew when it died."""
 
-    def __init__(self, address: Address, namespace: str, skew: Callable[[], int]) -> None:
+    def __init__(self, address: Address, namespace: str, skew: Callable[[], int], look_ms: int) -> None:
         self.prefix = prefix(namespace)
         self.address = address
         self.me = secrets.token_urlsafe(9)
         self.bells = Bells()
-        self._skew = skew
+        self._skew, self._look = skew, look_ms / 1000
         self._root, self._never = f"{self.prefix}seq", f"{self.prefix}never"
         self._connector = Connector(address, self._root)
         self._line: Line | None = None
@@ -155,7 +155,7 @@ class Store:
         topic at that address. The last look is made without one. `again_ms` says, after a look, when to look again at the latest.
         """
         deadline = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
-        pause = _LOOK[0]
+        pause = self._look
         while True:
             left = None if deadline is None else deadline - time.monotonic()
             arming = left is None or left > 0
@@ -168,7 +168,7 @@ class Store:
                 rang = await sleep_on(bell, wait * 1000)
             finally:
                 self.bells.disarm(topic, bell)
-            pause = _LOOK[0] if rang else min(2 * pause, _LOOK[1])
+            pause = self._look if rang else min(2 * pause, _GROWTH * self._look)
 
     # ---------------------------------------------------------------- inside
 

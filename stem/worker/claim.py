@@ -17,8 +17,9 @@ from stem.worker.settle import AWAY
 
 log = logging.getLogger("stem.worker")
 
-#: Longest sleep between two looks at an empty store, ms: a bell that was lost costs no more than this.
-SAFETY_MS: Final = 5_000
+#: Sleep between two looks at an empty store, ms: a bell that was lost, with a process that died while it was rung, costs
+#: no more than this.
+SAFETY_MS: Final = 15_000
 #: How long a claim waits for half of the slots to be free while at least one is, seconds: fewer, larger claims.
 GATHER: Final = 0.002
 
@@ -162,7 +163,7 @@ class Claimer:
             await asyncio.sleep(-wait_ms / 1000)
             return
         # a safety look is spread, or a fleet that fell asleep together would look together
-        spread = wait_ms if wait_ms < SAFETY_MS else round(wait_ms * (0.8 + 0.2 * random.random()))
+        spread = wait_ms if wait_ms < SAFETY_MS else round(wait_ms * (0.8 + 0.4 * random.random()))
         nap = asyncio.ensure_future(self._source.wait(spread))
         self._nap = nap
         try:

@@ -30,7 +30,7 @@ async def show_life(engine: Engine, worker: str, info: Callable[[], Mapping[str,
             await engine.presence.beat(worker, msgspec.json.encode(info()), ttl_ms=BEAT_TTL_MS)
         except EngineUnavailableError as fault:
             log.debug("no heartbeat: %s", fault)
-        await asyncio.sleep(BEAT * (0.9 + 0.1 * random.random()))
+        await asyncio.sleep(BEAT * (1 + 0.1 * random.random()))
 
 
 async def sweep(engine: Engine) -> None:

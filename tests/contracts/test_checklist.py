@@ -126,13 +126,27 @@ ELSEWHERE = {
         "kill -9 in the middle of a batch loses nothing",
         ["tests/e2e/test_storm.py::test_a_storm_loses_nothing_and_settles_nothing_twice"],
     ),
+    30: (
+        "a claim after the store was emptied serves what comes next",
+        ["tests/engines/redis/test_trouble.py::test_a_server_that_lost_everything_serves_what_comes_next"],
+    ),
     98: (
         "the cost of looking does not grow with what is stored",
-        ["tests/engines/sqlite/test_costs.py::test_the_cost_does_not_grow_with_what_is_stored"],
+        [
+            "tests/engines/sqlite/test_costs.py::test_the_cost_does_not_grow_with_what_is_stored",
+            "tests/engines/redis/test_costs.py::test_the_number_of_commands_does_not_grow_with_what_is_stored",
+        ],
     ),
     103: (
         "nothing is found by reading everything",
-        ["tests/engines/sqlite/test_costs.py::test_the_cost_does_not_grow_with_what_is_stored"],
+        [
+            "tests/engines/sqlite/test_costs.py::test_the_cost_does_not_grow_with_what_is_stored",
+            "tests/engines/redis/test_keys.py::test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_slot",
+        ],
+    ),
+    104: (
+        "all keys of a script lie in one slot",
+        ["tests/engines/redis/test_keys.py::test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_slot"],
     ),
     107: (
         "a busy, full, missing or foreign store is an error of its own kind",
@@ -141,6 +155,10 @@ ELSEWHERE = {
             "tests/engines/sqlite/test_trouble.py::test_a_full_disk_is_an_error_and_changes_nothing",
             "tests/engines/sqlite/test_trouble.py::test_a_file_deleted_under_the_engine_is_noticed",
             "tests/engines/sqlite/test_opening.py::test_another_programs_file_is_refused_and_left_as_it_was",
+            "tests/engines/redis/test_trouble.py::test_a_server_that_forgot_its_scripts_is_taught_again",
+            "tests/engines/redis/test_trouble.py::test_calls_made_while_the_server_restarts_wait_for_it",
+            "tests/engines/redis/test_trouble.py::test_a_store_that_is_full_says_so_and_still_lets_jobs_end",
+            "tests/engines/redis/test_reaching.py::test_while_our_slot_moves_calls_wait_and_nothing_is_done_by_halves",
         ],
     ),
 }
@@ -149,12 +167,10 @@ NOT_YET = {
     15: "queues of bounded length",
     16: "enqueuing in the transaction of the user",
     17: "the same: no wake-up before its commit",
-    30: "a claim after the store was emptied: only a server can lose its data and live on",
-    81: "follow-ups that cross partitions: a file has none",
+    81: "follow-ups that cross partitions: all keys of a namespace lie in one slot",
     92: "revoking by rule",
     96: "the next instant of a cron expression: the scheduler",
     100: "queue events",
-    104: "all keys of a script in one slot: a cluster's affair",
     108: "workers of two versions side by side: from the second release on",
 }
 _HEAD = """# What engines promise, and the tests that hold them to it

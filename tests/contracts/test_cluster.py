@@ -38,7 +38,8 @@ def server() -> Iterator[RedisCluster]:
 async def engines(server: RedisCluster) -> AsyncIterator[EngineFactory]:
     for node in server.nodes:
         node.ask("FLUSHALL")
-    kept = Engines(lambda namespace: RedisEngine(server.url, namespace=namespace))
+    # no look of its own within any test: who hears of something in time was told
+    kept = Engines(lambda namespace: RedisEngine(server.url, namespace=namespace, look_ms=600_000))
     yield kept
     await kept.close()
 

@@ -36,7 +36,8 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 async def engines(server: RedisServer) -> AsyncIterator[EngineFactory]:
     server.ask("FLUSHALL")
-    kept = Engines(lambda namespace: RedisEngine(server.url, namespace=namespace))
+    # no look of its own within any test: who hears of something in time was told
+    kept = Engines(lambda namespace: RedisEngine(server.url, namespace=namespace, look_ms=600_000))
     yield kept
     await kept.close()
 

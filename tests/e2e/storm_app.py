@@ -5,36 +5,49 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import signal
+import sys
 
 from pydantic import BaseModel
 
 from stem import Stem, TaskContext, task
+from stem.errors import EngineUnavailableError
 from stem.worker.context import Attempt
 
 LEDGER = os.environ.get("STORM_LEDGER", "")
+#: What a worker process says when it works and hears SIGTERM.
+READY = b"ready\n"
 
 
 class Work(BaseModel):
     number: int
 
 
+def deaf_for(number: int, losses: int) -> float | None:
+    """For how long a delivery takes no notice of its lease, seconds; None: it is an ordinary one.
+
+    Every 50th job is deaf at its first two deliveries: its worker neither renews its lease nor notices the loss of it,
+    so that only the fence in the store stands between a thawed worker and a second settlement. Every 100th one
+    outlives its lease the first time, whatever the weather, and comes to its end while the second delivery runs.
+    """
+    if number % 100 == 25 and losses == 0:
+        return 2.2
+    return 1.2 if number % 25 == 0 and number % 100 != 75 and losses < 2 else None
+
+
 @task("storm.work", visibility_timeout="1.5s")
 async def work(ctx: TaskContext, work: Work) -> int:
-    """The number of this delivery, after one line `job fence worker` was appended to the ledger.
-
-    Every 50th job takes long at its first two deliveries and is deaf: its worker neither renews its lease nor notices the loss of it, so that
-    only the fence in the store stands between a thawed worker and a second settlement.
-    """
+    """The number of this delivery, after one line `job fence worker` was appended to the ledger."""
     assert isinstance(ctx, Attempt)
     running = ctx._running
     fence = running.delivery.fence
-    deaf = work.number % 50 == 0 and running.delivery.losses < 2
-    if deaf:
+    deaf = deaf_for(work.number, running.delivery.losses)
+    if deaf is not None:
         running.stop_by = running.renew_at = math.inf
     ledger = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(ledger, f"{ctx.id} {fence} {ctx.worker}\n".encode())
     os.close(ledger)
-    await asyncio.sleep(1.2 if deaf else 0.0005)
+    await asyncio.sleep(0.0005 if deaf is None else deaf)
     return fence
 
 
@@ -42,9 +55,37 @@ app = Stem.from_env(tasks=[work])
 
 
 async def main() -> None:
-    """One worker, until it is killed."""
+    """One worker, until it is killed or asked to stop; it tries again while the store is away at its start.
+
+    SystemExit when one of its parts broke.
+    """
+    started = asyncio.Event()
+    app.signals.worker_started.connect(lambda event: started.set())
+    while not started.is_set():
+        try:
+            await serve(started)
+        except EngineUnavailableError:
+            if started.is_set():
+                raise
+            await asyncio.sleep(0.05)
+
+
+async def serve(started: asyncio.Event) -> None:
     async with app:
-        await app.worker(concurrency=20).run()
+        worker = app.worker(concurrency=20)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.ask_to_stop, "warm")
+        telling = asyncio.create_task(tell(started))
+        try:
+            await worker.run()
+        finally:
+            telling.cancel()
+        if worker.failed is not None:
+            sys.exit(f"the worker broke: {worker.failed!r}")
+
+
+async def tell(started: asyncio.Event) -> None:
+    await started.wait()
+    os.write(1, READY)
 
 
 if __name__ == "__main__":

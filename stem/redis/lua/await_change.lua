@@ -1,5 +1,5 @@
 -- await_change(skew, id, address, version) -> another version, or nothing: `address` will be told
--- uses: records topics
+-- uses: records watchers
 local version = version_of(ARGV[2])
 if version ~= ARGV[4] then return version end
 arm_job('j', ARGV[2], ARGV[3])

@@ -1,5 +1,5 @@
 -- await_end(skew, id, address) -> {record}, {} for an id that is not known, or nothing: `address` will be told
--- uses: records topics
+-- uses: records watchers
 local record = record_of(ARGV[2])
 if record then return {record} end
 if not find(ARGV[2]) then return {} end

@@ -1,6 +1,6 @@
 -- cancel(skew, reason, {id, fence, kind, a, b, c, d, e, effects}) -> {status, state}
 -- End a job that waits by this settlement, or ask its worker to; status as in contracts/broker.py.
--- uses: ending
+-- uses: ending watchers
 local one = {unpack(ARGV, 3, 11)}
 local id = one[1]
 local job, rings = find(id), {}
@@ -10,6 +10,7 @@ if not job then
   if one[3] == 'F' then
     local nobody = {[SETTLED] = -1, [SEQ] = call('INCR', P .. 'seq'), [DELIVERIES] = 0, [QUEUE] = '', [TASK] = '', [WORKER] = ''}
     keep(id, nobody, CANCELLED, one[5], one[6])
+    list_finished(id, nobody)
     tell_ended(id)
     flush()
   end

@@ -2,7 +2,7 @@
 -- unless they are all empty: ended, cancel reason, overrides}...}
 -- Hand out up to `limit` jobs, as contracts/broker.py says. An empty answer puts the worker on the lists of those to be
 -- woken, any other takes it off; but -2 instead of a time means: look again at once, nothing was done.
--- uses: packed heads sleepers
+-- uses: packed heads sleepers watchers
 -- slowly: claiming
 -- Most claims find jobs of one queue at one level that nobody has had before, without a limit or an expiry, and nothing
 -- that is due. They are served here; whatever else there is, nothing has been written yet.
@@ -51,7 +51,7 @@ local function serve_plainly(queue)
   if #entries == 0 then return end
   local head = struct.pack('<BBH', RUNNING, level, 0)
   local handed, started, name = struct.pack('<dI4I4', next_number(), 1, 1), struct.pack('<d', now), worker .. '\0'
-  local taken, written, leases, packed_lease, till = {-1}, {}, {}, nil, nil
+  local taken, written, leases, ids, packed_lease, till = {-1}, {}, {}, {}, nil, nil
   for k = 1, #entries do
     local value, id = values[k], entries[k][2][1]
     local state = head .. string.sub(value, 5, 12) .. handed .. string.sub(value, 29, 68) .. started
@@ -64,6 +64,7 @@ local function serve_plainly(queue)
     end
     written[2 * k - 1], written[2 * k] = keys[k], state
     leases[2 * k - 1], leases[2 * k] = till, id
+    ids[k] = id
     taken[k + 1] = {id, state, entries[k][2][2]}
   end
   many('MSET', written)
@@ -73,12 +74,13 @@ local function serve_plainly(queue)
   line[queued_at(level)] = line[queued_at(level)] - #entries
   line[TICK] = line[TICK] + 1
   save_line(queue, line)
+  tell_of('j', ids)
   get_up(worker)
   taken[1] = math.max(0, timer - now)
   return taken
 end
 
-if #ARGV == 6 and limit <= LOOK and call('EXISTS', P .. 'wj') == 0 then
+if #ARGV == 6 and limit <= LOOK then
   local taken = serve_plainly(ARGV[6])
   if taken then return taken end
 end

@@ -1,12 +1,12 @@
 -- publish(skew, {id, queue, priority, when, expires, tail, envelope, more}...) -> {status, holder, ...}
 -- Jobs into their lines; status 1: new, 0: the id is known, 2: the unique key is held.
--- uses: packed heads sleepers
+-- uses: packed heads sleepers watchers
 -- slowly: publishing_all
 -- Most jobs are new, ready at once, and have neither key nor limit; they are written here, after a look at all of them.
-local keys, seen, n = {}, {}, 0
-local plain = call('EXISTS', P .. 'wj') == 0
+local keys, ids, seen, n, plain = {}, {}, {}, 0, true
 for i = 2, #ARGV, 8 do
   n = n + 1
+  ids[n] = ARGV[i]
   keys[2 * n - 1], keys[2 * n] = P .. 't:' .. ARGV[i], P .. 'r:' .. ARGV[i]
   if seen[ARGV[i]] or ARGV[i + 3] ~= '' or ARGV[i + 7] ~= '' then plain = false end
   seen[ARGV[i]] = true
@@ -31,6 +31,7 @@ for k = 1, n do
   answers[2 * k - 1], answers[2 * k] = 1, ''
 end
 many('MSET', written)
+tell_of('j', ids)
 for queue, jobs_ in pairs(fresh) do
   save_line(queue, lines[queue])
   ring(queue, jobs_)

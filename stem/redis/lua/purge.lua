@@ -1,6 +1,6 @@
 -- purge(skew, queue, limit) -> how many
 -- Forget up to `limit` waiting jobs of a queue and free their unique keys.
--- uses: ending
+-- uses: ending watchers
 local queue, limit, ids = ARGV[2], tonumber(ARGV[3]), {}
 local line = find_line(queue)
 if not line then return 0 end

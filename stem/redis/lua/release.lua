@@ -1,6 +1,6 @@
 -- release(skew, {id, fence}...) -> {answer...}
 -- Give deliveries back unharmed; 1: done, 0: stale.
--- uses: ending
+-- uses: ending watchers
 local answers = {}
 for i = 2, #ARGV, 2 do
   local id = ARGV[i]

@@ -1,6 +1,6 @@
 -- settle(skew, {id, fence, kind, a, b, c, d, e, effects}...) -> {answer...}
 -- Store settlements, each if its fence holds: 1: done, 0: stale, 2: stored before. Kinds: see lib/ending.lua.
--- uses: packed
+-- uses: packed watchers
 -- slowly: settling
 -- Most jobs have ended well and have no limit, unique key, group or note; they are done here, many with one command.
 local keys, answers, others, n = {}, {}, {}, 0
@@ -8,8 +8,7 @@ for i = 2, #ARGV, 9 do
   n = n + 1
   keys[n] = P .. 't:' .. ARGV[i]
 end
-local values, plain = mget(keys), struct.pack('<B', RUNNING)
-local watched = call('EXISTS', P .. 'we', P .. 'wj') > 0
+local values = mget(keys)
 local ended, listed, seen, queues = {}, {}, {}, {}
 local line, line_queue, line_level
 
@@ -28,7 +27,7 @@ for k = 1, n do
   local i, value = 9 * k - 7, values[k]
   local state, level, flags, seq, fence
   if value then state, level, flags, seq, fence = struct.unpack('<BBHdd', value) end
-  local simple = state == RUNNING and flags == 0 and fence == tonumber(ARGV[i + 1]) and not watched
+  local simple = state == RUNNING and flags == 0 and fence == tonumber(ARGV[i + 1])
   local ttl = ARGV[i + 5]
   if simple and ARGV[i + 2] == 'F' and ARGV[i + 8] == '' and ttl ~= '0' and not seen[ARGV[i]] then
     local id, queue = ARGV[i], (struct.unpack('<s', value, 97))
@@ -50,6 +49,8 @@ end
 for queue, here in pairs(queues) do
   for level, numbers in pairs(here.levels) do many('XDEL', numbers, P .. 's' .. level .. ':' .. queue) end
   many('ZREM', here.ids, P .. 'l:' .. queue)
+  tell_of('e', here.ids)
+  tell_of('j', here.ids)
   call('HINCRBY', P .. 'n:' .. queue, 'running', -#here.ids)
   if here.succeeded > 0 then call('HINCRBY', P .. 'n:' .. queue, 'succeeded', here.succeeded) end
   if here.cancelled > 0 then call('HINCRBY', P .. 'n:' .. queue, 'cancelled', here.cancelled) end

@@ -1,7 +1,7 @@
 -- sweep(skew, limit) -> how many
 -- Forget up to `limit` results and dead letters whose time is over. The server forgets results by itself; here go
 -- those that it would keep longer, found among the last finished jobs, 1,000 at a time.
--- uses: dead
+-- uses: dead watchers
 local limit, over, size = tonumber(ARGV[2]), 0, call('LLEN', P .. 'recent')
 local place = tonumber(call('GET', P .. 'swept') or 0)
 if place >= size then place = 0 end
@@ -25,5 +25,7 @@ for i = 1, #rotten do
   local job = find(rotten[i])
   if job then drop_dead(rotten[i], job) else call('ZREM', P .. 'rot', rotten[i]) end
 end
+forget_watchers('e')
+forget_watchers('j')
 flush()
 return over + #rotten

@@ -1,4 +1,4 @@
--- uses: line limits unique topics sleepers
+-- uses: line limits unique sleepers watchers
 -- A claim of any kind; see claim.lua.
 local PROMOTE = 500
 local limit, worker, address, strict = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
@@ -14,8 +14,10 @@ local function promote(queue)
     load(due)
     for i = 1, #due do
       local job = find(due[i])
-      push_back(due[i], job)
-      save(due[i], job)
+      if job then
+        push_back(due[i], job)
+        save(due[i], job)
+      end
     end
     count(queue, 'delayed', -#due)
   end
@@ -24,13 +26,18 @@ local function promote(queue)
     load(lost)
     for i = 1, #lost do
       local job = find(lost[i])
-      job[LOSSES] = job[LOSSES] + 1
-      job[CHANGES] = job[CHANGES] + 1
-      count(queue, 'lost', 1)
-      stop_running(lost[i], job)
-      push_back(lost[i], job)
-      save(lost[i], job)
-      tell_changed(lost[i])
+      if job then
+        job[LOSSES] = job[LOSSES] + 1
+        job[CHANGES] = job[CHANGES] + 1
+        count(queue, 'lost', 1)
+        stop_running(lost[i], job)
+        push_back(lost[i], job)
+        save(lost[i], job)
+        tell_changed(lost[i])
+      else -- somebody took its state away
+        let_go(queue, lost[i])
+        count(queue, 'running', -1)
+      end
     end
   end
   return #due + #lost

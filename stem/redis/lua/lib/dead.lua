@@ -1,4 +1,4 @@
--- uses: base ending
+-- uses: base ending watchers
 -- Dead letters: zset 'dead' of deaths, zset 'rot' of the ends of their time; what is said of one lies in its 'x:'.
 
 -- The dead letter while it is kept, or nil.
@@ -17,6 +17,7 @@ end
 -- Drop a dead letter; its result lives on for its own time.
 local function drop_dead(id, job)
   off_the_lists(id, job)
+  if result(id) then list_finished(id, job) end
   forget(id, job)
   tell_ended(id)
 end

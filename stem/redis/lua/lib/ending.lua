@@ -1,4 +1,4 @@
--- uses: base job line unique limits publishing groups topics
+-- uses: base job line unique limits publishing groups watchers
 -- Carrying out settlements. One is {id, fence, kind, a, b, c, d, e, effects}, by kind:
 -- `effects` is '' or packed words: 'E' and the eight of a job to be published, or 'A', group, member, '1' if it
 -- succeeded, value.
@@ -26,6 +26,7 @@ local function finish(id, job, one)
   forget(id, job)
   count(job[QUEUE], state == SUCCEEDED and 'succeeded' or 'cancelled', 1)
   keep(id, job, state, one[5], one[6])
+  list_finished(id, job)
   tell_ended(id)
 end
 

@@ -122,7 +122,7 @@ end
 
 local recent = {}
 
--- Keep what became of a job for `ttl` ms. `job` is a list as above, of which only a few places are looked at.
+-- Keep what became of a job for `ttl` ms; `job` is a list as above, of which only a few places are looked at.
 local function keep(id, job, state, record, ttl)
   ttl = tonumber(ttl)
   local value = struct.pack(RESULT, state, now, now + ttl, job[SEQ], job[SETTLED], job[DELIVERIES], job[QUEUE],
@@ -130,8 +130,10 @@ local function keep(id, job, state, record, ttl)
   results[id] = value
   if ttl <= 0 then call('UNLINK', P .. 'r:' .. id) return end
   call('SET', P .. 'r:' .. id, value, 'PX', ttl)
-  recent[#recent + 1] = struct.pack('<d', job[SEQ]) .. id
 end
+
+-- Into the list of the last finished jobs; a dead letter is listed as a job as long as it lies there.
+local function list_finished(id, job) recent[#recent + 1] = struct.pack('<d', job[SEQ]) .. id end
 
 local function forget_result(id)
   results[id] = false

@@ -1,4 +1,4 @@
--- uses: base job line rate topics
+-- uses: base job line rate watchers
 -- Hash 'lim' name -> 'count|per|burst|running' in force; string 'v:<key>' level of a bucket; hash 'rc' key -> running;
 -- zset 'k:<queue>|<key>' jobs parked under a key, by order of arrival; set 'kq:<key>' of their queues; set 'qk:<queue>'
 -- of their keys; set 'pk:<name>' of the keys of a limit that have parked jobs; zset 'pt' of when to look at a key again.

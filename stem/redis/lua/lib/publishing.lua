@@ -1,4 +1,4 @@
--- uses: base job line unique topics
+-- uses: base job line unique watchers
 -- Publishing one job. `what` is {id, queue, priority, when, expires, tail, envelope, more}: `when` is '' (now), '+ms' or
 -- '=unix ms'; `expires` '' or ms; `tail` the packed end of the state; `more` '' or its keys as packed words: limit,
 -- rate, unique, for how many ms or '', '1' when the unique key is let go at the start.

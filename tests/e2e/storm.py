@@ -1,0 +1,219 @@
+"""What every storm is made of: worker processes that are struck, a producer that goes on, and how long it all takes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from stem import Stem
+from stem.core.call import TaskEnqueueBuilder
+from stem.errors import EngineUnavailableError
+from tests.e2e.storm_app import READY, Work, work
+
+#: Seconds that one storm may take; the number of jobs follows from it. The full storm is 20,000 jobs.
+SECONDS = float(os.environ.get("STEM_SOAK_SECONDS", "120"))
+JOBS = int(min(20_000, SECONDS * 300))
+#: Seconds over which the jobs of a storm come in, so that whatever strikes the store strikes traffic.
+SPAN = SECONDS * 0.4
+ROOT = Path(__file__).parents[2]
+SIZE = 3
+BATCH = 100
+
+#: Something that befalls the store, until it can be used again.
+Blow: TypeAlias = Callable[[], Awaitable[None]]
+Process: TypeAlias = subprocess.Popen[bytes]
+
+
+class Fleet:
+    """Three worker processes, one of which is killed or frozen every now and then."""
+
+    def __init__(self, url: str, folder: Path, chance: random.Random) -> None:
+        self.ledger, self.log = folder / "ledger", folder / "workers.log"
+        self.ledger.touch()
+        self.env = {**os.environ, "STEM_URL": url, "STORM_LEDGER": str(self.ledger), "PYTHONPATH": str(ROOT)}
+        self.chance = chance
+        self.workers = [self.start() for _ in range(SIZE)]
+        self.frozen: list[tuple[float, Process]] = []
+        self.kills = self.stops = 0
+
+    def start(self) -> Process:
+        command = [sys.executable, "-m", "tests.e2e.storm_app"]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(command, env=self.env, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
+
+    def strike(self) -> None:
+        """Thaw who has been frozen past its lease; then kill one worker and start another, or freeze one."""
+        self.check()
+        now = time.monotonic()
+        for entry in [entry for entry in self.frozen if entry[0] <= now]:
+            self.frozen.remove(entry)
+            entry[1].send_signal(signal.SIGCONT)
+        awake = [worker for worker in self.workers if all(worker is not frozen for _, frozen in self.frozen)]
+        victim = self.chance.choice(awake)
+        if self.chance.random() < 0.4 and len(awake) > 1:
+            victim.send_signal(signal.SIGSTOP)
+            self.frozen.append((now + 2.2, victim))
+            self.stops += 1
+        else:
+            kill(victim)
+            self.workers[self.workers.index(victim)] = self.start()
+            self.kills += 1
+
+    def check(self) -> None:
+        """No worker has ended that was not killed."""
+        ended = [worker.returncode for worker in self.workers if worker.poll() is not None]
+        assert not ended, f"{len(ended)} workers ended by themselves, with {ended}: {self.said()}"
+
+    async def ready(self) -> None:
+        """Wait until every worker works."""
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(asyncio.to_thread(hear_ready, worker) for worker in self.workers))
+
+    async def retire(self) -> None:
+        """Ask every worker to stop, as an operator does: one that hangs or has broken does not end well."""
+        self.check()
+        for worker in self.workers:
+            worker.send_signal(signal.SIGCONT)
+        await self.ready()
+        for worker in self.workers:
+            worker.terminate()
+        codes = await asyncio.gather(*(asyncio.to_thread(end_of, worker) for worker in self.workers))
+        assert codes == [0] * SIZE, f"workers that were asked to stop ended with {codes} (None: hung): {self.said()}"
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")[-4_000:]
+
+    def end(self) -> None:
+        for worker in self.workers:
+            kill(worker)
+
+
+def kill(worker: Process) -> None:
+    worker.kill()
+    worker.wait()
+    assert worker.stdout is not None
+    worker.stdout.close()
+
+
+def hear_ready(worker: Process) -> None:
+    """Wait for the line that it says once; it has said it already when the pipe is at its end or was read before."""
+    if getattr(worker, "heard", False):
+        return
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == READY, f"a worker ended before it was ready, with {worker.wait()}"
+    worker.heard = True  # type: ignore[attr-defined]  # beside the pipe that it was read from
+
+
+def end_of(worker: Process) -> int | None:
+    try:
+        return worker.wait(30)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+class Producer:
+    """Enqueues jobs while the storm goes on.
+
+    What raised EngineUnavailableError may be stored or not: it is enqueued again under the same ids until it is
+    acknowledged. `acknowledged` jobs, numbered from 0, are promised to run.
+    """
+
+    def __init__(self, jobs: int = JOBS, span: float = SPAN) -> None:
+        self.jobs, self.span = jobs, span
+        self.acknowledged = self.refused = 0
+        self.longest = 0.0
+
+    async def run(self, app: Stem) -> None:
+        """All jobs, evenly over the span."""
+        began = time.monotonic()
+        for start in range(0, self.jobs, BATCH):
+            await asyncio.sleep(began + self.span * start / self.jobs - time.monotonic())
+            await self.enqueue(app, range(start, min(start + BATCH, self.jobs)))
+
+    async def enqueue(self, app: Stem, numbers: Sequence[int]) -> None:
+        """These jobs, until they are acknowledged."""
+        while not await self._try(app, numbers):
+            self.refused += 1
+            await asyncio.sleep(0.05)
+        self.acknowledged += len(numbers)
+
+    async def more(self, app: Stem) -> None:
+        """A batch beyond those that were planned."""
+        await self.enqueue(app, range(self.acknowledged, self.acknowledged + BATCH))
+
+    async def _try(self, app: Stem, numbers: Sequence[int]) -> bool:
+        asked = time.monotonic()
+        try:
+            await app.enqueue_many([call(number) for number in numbers])
+        except EngineUnavailableError:
+            return False
+        finally:
+            self.longest = max(self.longest, time.monotonic() - asked)
+        return True
+
+
+def call(number: int) -> TaskEnqueueBuilder[int]:
+    """One of three priorities, every fifth job delayed."""
+    built = work.build(Work(number=number)).id(job_id(number)).priority((0, 5, 9)[number % 3])
+    return built.delay("300ms") if number % 5 == 0 else built
+
+
+def job_id(number: int) -> str:
+    return f"job-{number}"
+
+
+async def rage(app: Stem, fleet: Fleet, producer: Producer, blows: Sequence[Blow] = ()) -> None:
+    """Strike workers until all jobs have come in and ended; the blows fall evenly among the jobs that come in."""
+    marks = [producer.jobs * (number + 1) // (len(blows) + 1) for number in range(len(blows))]
+    left = list(zip(marks, blows, strict=True))
+    deadline = time.monotonic() + 60 + 2 * SECONDS
+    async with asyncio.TaskGroup() as group:
+        producing = group.create_task(producer.run(app))
+        while left or not producing.done() or not await over(app):
+            assert time.monotonic() < deadline, f"not over in time, {producer.acknowledged} enqueued: {fleet.said()}"
+            await asyncio.sleep(fleet.chance.uniform(0.2, 0.7))
+            fleet.strike()
+            if left and producer.acknowledged >= left[0][0]:
+                await left.pop(0)[1]()
+
+
+async def over(app: Stem) -> bool:
+    """Whether no job waits or runs; nobody knows while the store is away."""
+    try:
+        stats = await app.queues.stats("default")
+    except EngineUnavailableError:
+        return False
+    return stats.waiting == stats.running == 0
+
+
+async def calm(app: Stem, fleet: Fleet, seconds: float = 60) -> None:
+    """Wait until no job waits or runs; nobody is struck any more."""
+    deadline = time.monotonic() + seconds
+    while not await over(app):
+        fleet.check()
+        assert time.monotonic() < deadline, f"not over {seconds:g} s after the last fault: {fleet.said()}"
+        await asyncio.sleep(0.1)
+
+
+async def all_work(app: Stem, fleet: Fleet, producer: Producer) -> None:
+    """Enqueue more until every worker has run some of it: none of them hangs."""
+    past = fleet.ledger.stat().st_size
+    deadline = time.monotonic() + 30
+    for _ in itertools.count():
+        await producer.more(app)
+        await calm(app, fleet)
+        with fleet.ledger.open() as ledger:
+            ledger.seek(past)
+            seen = {line.split()[2] for line in ledger}
+        if len(seen) >= SIZE:
+            return
+        assert time.monotonic() < deadline, f"of {SIZE} workers only {sorted(seen)} work: {fleet.said()}"

@@ -1,0 +1,88 @@
+"""What a Redis URL may say."""
+
+from __future__ import annotations
+
+import pytest
+
+from stem.errors import ConfigError
+from stem.redis.address import Address, Tls, parse
+from stem.redis.names import plain, prefix, safe
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://", Address(mode="standalone", hosts=(("localhost", 6379),))),
+        ("redis://db", Address(mode="standalone", hosts=(("db", 6379),))),
+        ("redis://[::1]:7000/3", Address(mode="standalone", hosts=(("::1", 7000),), db=3)),
+        (
+            "redis://us%40er:p%2Fw%3A%23@db:1/0",
+            Address(mode="standalone", hosts=(("db", 1),), username="us@er", password="p/w:#"),
+        ),
+        ("redis://:secret@db", Address(mode="standalone", hosts=(("db", 6379),), password="secret")),
+        ("rediss://db", Address(mode="standalone", hosts=(("db", 6379),), tls=Tls())),
+        (
+            "rediss://db?tls_ca=/ca.pem&tls_cert=/c.pem&tls_key=/k.pem&tls_verify=none",
+            Address(mode="standalone", hosts=(("db", 6379),), tls=Tls("/ca.pem", "/c.pem", "/k.pem", verify=False)),
+        ),
+        (
+            "redis+sentinel://a,b:5/main/2?sentinel_password=x",
+            Address(mode="sentinel", hosts=(("a", 26379), ("b", 5)), service="main", db=2, sentinel_password="x"),
+        ),
+        ("rediss+cluster://a:1,b:2", Address(mode="cluster", hosts=(("a", 1), ("b", 2)), tls=Tls())),
+        (
+            "redis://db?durability=wait&replicas=2&wait_ms=50&timeout_ms=900&patience_ms=0",
+            Address(
+                mode="standalone",
+                hosts=(("db", 6379),),
+                durability="wait",
+                replicas=2,
+                wait_ms=50,
+                timeout_ms=900,
+                patience_ms=0,
+            ),
+        ),
+    ],
+)
+def test_a_url_says_where_and_how(url: str, expected: Address) -> None:
+    assert parse(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis://db:port", "a port is a number from 1 to 65535, found 'port'"),
+        ("redis://db:0", "a port is a number"),
+        ("redis://a,b", r"several are meant with redis\+cluster"),
+        ("redis://db/zero", "number of a database, found '/zero'"),
+        ("redis://db/0/1", "number of a database"),
+        ("redis+cluster://db/1", "has only database 0"),
+        ("redis+sentinel://db", "names the service"),
+        ("redis://db?durable=1", "unknown option 'durable'"),
+        ("redis://db?durability=always", "'async' or 'wait', found 'always'"),
+        ("redis://db?replicas=0", "replicas in a Redis URL must be a number from 1"),
+        ("redis://db?timeout_ms=soon", "found 'soon'"),
+        ("redis://db?tls_ca=/x", "for rediss:// URLs"),
+        ("rediss://db?tls_verify=maybe", "'full' or 'none'"),
+        ("redis://:hunter#2@db", "write /, [?] and # of a password"),
+        ("redis://:hunter/2@db", "write /, [?] and # of a password"),
+        ("redis://me:hunter?2@db", "write /, [?] and # of a password"),
+        ("redis://db#0", "no part behind '#'"),
+        ("redisx://db", "no Redis URL"),
+    ],
+)
+def test_a_wrong_url_is_refused_in_words(url: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as refused:
+        parse(url)
+    assert "hunter" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["q", "a:b", "{q}", "a|b", "100%", "%7B", "\x00\n", "héllo 世界", "}{"])
+def test_a_name_in_a_key_can_be_read_back_and_ends_no_tag(name: str) -> None:
+    assert plain(safe(name)) == name
+    assert not set(safe(name)) & set("{}|\x00\n")
+
+
+def test_every_key_of_a_namespace_begins_with_its_tag() -> None:
+    assert prefix("stem") == "{stem}:"
+    assert prefix("}{") == "{%7D%7B}:"

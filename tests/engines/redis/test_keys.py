@@ -1,0 +1,210 @@
+"""What the engine touches on the server: seen by the server itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+
+import pytest
+from redis import Redis
+from redis.crc import key_slot
+
+from stem.contracts.broker import Renewal
+from stem.contracts.dead_letters import DeadFilter
+from stem.contracts.engine import Engine
+from stem.contracts.jobs import JobFilter
+from stem.contracts.schedules import Entry
+from stem.core.limit import LimitRow
+from stem.core.rate import Bucket
+from stem.core.settle import Arrive, Enqueue
+from stem.core.unique import UniqueClaim
+from stem.redis.scripts import script
+from stem.testing.contracts import (
+    DAY_MS,
+    again,
+    bury,
+    cancel,
+    dead,
+    done,
+    publish,
+    shift,
+    submission,
+    take,
+    take_all,
+)
+from tests.engines.redis.conftest import MakeEngine
+from tests.servers.redis import RedisServer
+
+pytestmark = pytest.mark.anyio
+
+#: Commands that look at keys by reading all of them, and one that throws everything away.
+FORBIDDEN = {"KEYS", "SCAN", "HSCAN", "SSCAN", "ZSCAN", "RANDOMKEY", "FLUSHALL", "FLUSHDB"}
+#: Commands without keys.
+KEYLESS = {"TIME", "PUBLISH", "SUBSCRIBE", "HELLO", "CLIENT", "SELECT", "INFO", "SCRIPT", "PING", "CONFIG", "COMMAND"}
+
+
+@contextmanager
+def captured(server: RedisServer) -> Iterator[list[list[str]]]:
+    """Every command that the server executes meanwhile, those of scripts included."""
+    seen: list[list[str]] = []
+    watcher = Redis(port=server.port, protocol=2, decode_responses=True)
+    asker = Redis(port=server.port, protocol=2)
+    with watcher.monitor() as monitor:  # type: ignore[no-untyped-call]
+        yield seen
+        asker.echo("the-end")
+        for entry in monitor.listen():
+            words = _words(entry["command"])
+            if words == ["ECHO", "the-end"]:
+                break
+            seen.append(words)
+    watcher.close()
+    asker.close()
+
+
+def _words(text: str) -> list[str]:
+    """The words of one command; only those that may be keys need to be right."""
+    words = text.split(" ")
+    return [words[0].upper(), *words[1:]]
+
+
+def keys_of(words: Sequence[str]) -> list[str]:
+    """The keys that a command touches."""
+    name = words[0]
+    if name in KEYLESS:
+        return []
+    if name in {"EVALSHA", "EVAL"}:
+        return list(words[3 : 3 + int(words[2])])
+    if name in {"MGET", "UNLINK", "EXISTS", "DEL"}:
+        return list(words[1:])
+    if name == "MSET":
+        return [word for word in words[1::2] if word.startswith("{")]
+    return [words[1]]
+
+
+async def live(engine: Engine) -> None:
+    """A life with everything in it."""
+    await engine.limiter.define([LimitRow("room", running=1), LimitRow("rate", bucket=Bucket(1, 60_000, 1))])
+    await engine.groups.create("g", ["a", "b"], submission("callback"), collect=True, ttl_ms=DAY_MS)
+    jobs = [
+        submission("plain"),
+        submission("late", delay_ms=60_000),
+        submission("unique", unique=UniqueClaim("key")),
+        submission("start", unique=UniqueClaim("start", "start")),
+        submission("once", unique=UniqueClaim("once", for_ms=60_000)),
+        *(submission(f"room-{n}", limit_key="room") for n in range(3)),
+        *(submission(f"rate-{n}", rate_key="rate") for n in range(3)),
+        *(submission(f"level-{n}", priority=n) for n in range(10)),
+        *(submission(name) for name in ("fails", "retried", "follows", "a", "b")),
+    ]
+    await publish(engine, *jobs)
+    await publish(engine, *jobs)
+    found = {one.id: one for one in await take_all(engine, "q", "other", limit=5)}
+    await engine.broker.renew([Renewal(one.receipt) for one in found.values()])
+    await engine.broker.progress(found["plain"].receipt, b"1")
+    await cancel(engine, "plain")
+    await cancel(engine, "room-2")
+    await cancel(engine, "nobody")
+    settled = [bury(found.pop("fails")), again(found.pop("retried"), 1_000)]
+    settled += [done(found.pop("follows"), b"1", Enqueue(submission("next", delay_ms=5)))]
+    settled += [done(found.pop(one), b"1", Arrive("g", one, ok=True, value=b"1")) for one in ("a", "b")]
+    await engine.broker.settle(settled)
+    await engine.broker.release([found.pop("level-0").receipt])
+    await engine.broker.settle([done(one) for one in list(found.values())[:5]])
+    shift(120_000, engine)
+    await take_all(engine, "q", "other")
+    await engine.queues.pause("q")
+    await engine.queues.resume("q")
+    await engine.queues.purge("q")
+    for which in (JobFilter(), JobFilter(states=("running",), queue="q")):
+        await engine.jobs.page(which)
+    await engine.jobs.get("plain")
+    await engine.queues.all()
+    await engine.queues.stats("q")
+    await dead(engine, submission("dead", "graves"))
+    await engine.dead_letters.page(DeadFilter(queue="graves"))
+    await engine.dead_letters.get("dead")
+    await engine.dead_letters.replay(["fails"])
+    await engine.dead_letters.purge(["dead"])
+    await engine.results.get(["fails", "plain"])
+    await engine.results.wait("late", 10)
+    await engine.results.changed("late", "", 10)
+    await engine.results.sweep()
+    await engine.groups.members("g")
+    await engine.limiter.acquire("rate")
+    await engine.limiter.rows()
+    lock = await engine.locks.acquire("lock", "me", 1_000)
+    assert lock is not None
+    await engine.locks.acquire("lock", "you", 1_000, wait_ms=10)
+    await engine.locks.renew(lock, 1_000)
+    await engine.locks.holder("lock")
+    await engine.locks.release(lock)
+    await engine.inbox.send("me", b"1", ttl_ms=1_000)
+    await engine.inbox.receive("me")
+    await engine.inbox.receive("me", timeout_ms=10)
+    place = await engine.broadcast.position("news")
+    await engine.broadcast.send("news", b"1")
+    _, place = await engine.broadcast.read("news", place)
+    await engine.broadcast.read("news", place, timeout_ms=10)
+    await engine.broadcast.keep("news", "me", place)
+    await engine.presence.beat("w", b"", ttl_ms=1_000)
+    await engine.presence.alive()
+    await engine.presence.leave("w")
+    entry = await engine.schedules.put(Entry(id="e", spec=b"|", next_at=0))
+    assert entry is not None
+    await engine.schedules.due()
+    await engine.schedules.fire("e", entry.version, at=0, next_at=5, job=submission("scheduled"))
+    await engine.schedules.wait(10)
+    await engine.schedules.delete("e")
+    await engine.schemas.publish("d", b"{}")
+    await engine.schemas.get("d")
+    await engine.schemas.digests()
+    assert await take(engine, "nothing") == []
+    await engine.broker.wait("w", 10)
+    await engine.now_ms()
+
+
+async def test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_slot(
+    server: RedisServer, make: MakeEngine
+) -> None:
+    """The commands of all roles, as the server saw them."""
+    engine = await make(namespace="a}b")
+    with captured(server) as seen:
+        await live(engine)
+    assert len(seen) > 500
+    assert not {words[0] for words in seen} & FORBIDDEN
+    keys = [key for words in seen for key in keys_of(words)]
+    assert {key_slot(key.encode()) for key in keys} == {key_slot(b"a%7Db")}
+    assert all(key.startswith("{a%7Db}:") for key in keys)
+
+
+async def test_every_operation_is_tried_here(server: RedisServer, make: MakeEngine) -> None:
+    """`live` would show nothing of a script that it does not run."""
+    engine = await make()
+    await live(engine)
+    await engine.broker.claim(["q"], 1, "w")
+    names = [
+        one.name.removesuffix(".lua") for one in (files("stem.redis") / "lua").iterdir() if one.name.endswith(".lua")
+    ]
+    known = server.ask("SCRIPT", "EXISTS", *(script(name).sha for name in names))
+    unused = {name for name, there in zip(names, known, strict=True) if not there}
+    assert unused <= {"get_up", "put_back"}  # sent when a wait is given up: see test_trouble
+
+
+async def test_what_is_over_leaves_only_what_is_bounded(server: RedisServer, make: MakeEngine) -> None:
+    """After a life the keys that stay are those of queues, limits and counters, however long it was."""
+    engine = await make()
+    sizes = []
+    for turn in range(2):
+        for _ in range(1 + 4 * turn):
+            jobs = [submission(f"{turn}-{n}", result_ttl_ms=1) for n in range(300)]
+            jobs += [submission(f"{turn}-late-{n}", delay_ms=1_000, result_ttl_ms=1) for n in range(300)]
+            await publish(engine, *jobs)
+            shift(1_000, engine)
+            await engine.broker.settle([done(one) for one in await take_all(engine, limit=50)])
+        while await engine.results.sweep():
+            pass
+        sizes.append(server.ask("DBSIZE"))
+    assert sizes[0] == sizes[1]
+    streams = [key for key in server.ask("KEYS", "{stem}:s*") if server.ask("TYPE", key) == b"stream"]
+    assert [server.ask("XLEN", key) for key in streams] == [0] * len(streams)

@@ -1,0 +1,272 @@
+"""Servers that restart, forget, refuse or fall silent."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+
+import anyio
+import pytest
+
+from stem.contracts.engine import Engine
+from stem.errors import EngineRefusedError, EngineUnavailableError
+from stem.redis import RedisEngine
+from stem.testing.contracts import (
+    NEVER_MS,
+    SOON_MS,
+    done,
+    publish,
+    run,
+    settle_one,
+    state_of,
+    submission,
+    take,
+    take_all,
+    take_one,
+)
+from tests.engines.redis.conftest import MakeEngine
+from tests.servers.proxy import FaultProxy
+from tests.servers.redis import RedisServer
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[FaultProxy]:
+    with FaultProxy.start("127.0.0.1", server.port) as between:
+        yield between
+
+
+def through(proxy: FaultProxy, **options: int) -> str:
+    """The URL of the server behind the proxy."""
+    return f"redis://127.0.0.1:{proxy.port}/0?" + "&".join(f"{name}={value}" for name, value in options.items())
+
+
+async def test_a_server_that_forgot_its_scripts_is_taught_again(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make()
+    await publish(engine, submission("a"))
+    server.ask("SCRIPT", "FLUSH")
+    assert await publish(engine, submission("b")) == ["new"]
+    assert [one.id for one in await take_all(engine)] == ["a", "b"]
+
+
+async def test_a_server_that_lost_everything_serves_what_comes_next(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make()
+    await publish(engine, submission("a"), submission("late", delay_ms=60_000))
+    held = await take_one(engine)
+    server.ask("FLUSHALL")
+    assert await settle_one(engine, done(held)) == "stale"
+    assert await take(engine) == []
+    assert await publish(engine, submission("a")) == ["new"]
+    again = await take_one(engine)
+    assert again.fence > held.fence
+    assert await settle_one(engine, done(again)) == "done"
+
+
+async def test_parts_that_are_lost_stop_nobody(server: RedisServer, make: MakeEngine) -> None:
+    """Somebody's hand in the keys: what is left is served, and counts come right again."""
+    engine = await make()
+    await publish(engine, *(submission(one) for one in "abc"), *(submission(f"late-{n}", delay_ms=1_000) for n in "ab"))
+    server.ask("UNLINK", "{stem}:t:a", "{stem}:t:late-a")
+    engine.skew_ms = 1_000
+    assert sorted(one.id for one in await take_all(engine)) == ["b", "c", "late-b"]
+    assert await take_all(engine) == []
+    server.ask("UNLINK", "{stem}:t:b")
+    engine.skew_ms = 10_000_000
+    assert sorted(one.id for one in await take_all(engine)) == ["c", "late-b"]
+
+
+async def test_a_fence_never_comes_again_after_a_history_was_lost(server: RedisServer, make: MakeEngine) -> None:
+    """A failover may forget the last moments: numbers go on behind the clock, not behind what is remembered."""
+    engine = await make()
+    await publish(engine, submission("a"))
+    server.ask("SET", "{stem}:fence", 5)
+    held = await take_one(engine)
+    server.ask("FLUSHALL")
+    await publish(engine, submission("a"))
+    assert (await take_one(engine)).fence > held.fence
+
+
+async def test_a_restart_between_two_calls_is_not_noticed(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make()
+    await publish(engine, submission("a"))
+    server.kill()
+    server.restart()
+    assert await publish(engine, submission("b")) == ["new"]
+
+
+async def test_calls_made_while_the_server_restarts_wait_for_it(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make()
+    server.kill()
+    back = threading.Timer(0.5, server.restart)
+    back.start()
+    assert await publish(engine, submission("a")) == ["new"]
+    back.join()
+
+
+async def test_a_server_that_stays_away_is_an_error_in_bounded_time(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make(f"{server.url}?patience_ms=300")
+    server.kill()
+    began = time.monotonic()
+    with pytest.raises(EngineUnavailableError, match=f"cannot reach Redis at 127.0.0.1:{server.port}"):
+        await publish(engine, submission("a"))
+    assert time.monotonic() - began < 2
+
+
+async def test_no_server_is_said_at_once(server: RedisServer) -> None:
+    server.kill()
+    engine = RedisEngine(server.url)
+    began = time.monotonic()
+    with pytest.raises(EngineUnavailableError, match="cannot reach Redis"):
+        await engine.open()
+    assert time.monotonic() - began < 1
+    await engine.close()
+
+
+async def test_sleepers_wake_on_a_server_that_came_back(server: RedisServer, make: MakeEngine) -> None:
+    """Whoever was listed on the old server looks again, and is listed on the new one."""
+    engine, other = await make(), await make()
+    assert await take(engine) == []
+    waiting = asyncio.create_task(engine.broker.wait("w", 2 * SOON_MS))
+    watching = asyncio.create_task(engine.results.changed("a", "gone", 2 * SOON_MS))
+    await anyio.wait_all_tasks_blocked()
+    server.kill()
+    server.restart()
+    with anyio.fail_after(SOON_MS / 1000):
+        assert await waiting
+        await publish(other, submission("a"))
+        assert await watching != "gone"
+    assert [one.id for one in await take(engine)] == ["a"]
+
+
+async def test_a_connection_cut_in_the_middle_is_an_error_or_is_made_good(proxy: FaultProxy, make: MakeEngine) -> None:
+    engine = await make(through(proxy))
+    jobs = [submission(f"job-{n}") for n in range(20)]
+    for job in jobs:
+        proxy.reset_after(7)
+        proxy.cut()
+        assert (await publish(engine, job))[0] in {"new", "duplicate"}
+    assert len(await take_all(engine)) == 20
+
+
+async def test_an_answer_that_was_lost_is_asked_for_again_where_that_is_safe(
+    proxy: FaultProxy, make: MakeEngine
+) -> None:
+    engine = await make(through(proxy, timeout_ms=200))
+    await run(engine, submission("first"))  # the script is known, so that the next call is one round
+    await publish(engine, submission("a"))
+    delivery = await take_one(engine)
+    healing = threading.Timer(0.1, proxy.heal)
+    proxy.drop_replies()
+    healing.start()
+    assert await settle_one(engine, done(delivery)) == "repeated"
+    healing.join()
+    assert await state_of(engine, "a") == "succeeded"
+
+
+async def test_a_silent_connection_is_given_up(proxy: FaultProxy, make: MakeEngine) -> None:
+    """Nothing tells that the other side is gone: an answer that does not come does."""
+    engine = await make(through(proxy, timeout_ms=200, patience_ms=5_000))
+    await publish(engine, submission("a"))
+    proxy.half_open()
+    began = time.monotonic()
+    assert await publish(engine, submission("b")) == ["new"]
+    assert 0.15 < time.monotonic() - began < 3
+
+
+async def test_a_claim_whose_answer_was_lost_is_handed_out_again_after_its_lease(
+    proxy: FaultProxy, make: MakeEngine
+) -> None:
+    engine, other = await make(through(proxy, timeout_ms=200)), await make()
+    await publish(engine, submission("a"))
+    proxy.drop_replies()
+    with pytest.raises(EngineUnavailableError):
+        await take(engine)
+    assert await take(other) == []
+    other.skew_ms = 60_000
+    assert (await take_one(other)).losses == 1
+
+
+async def test_many_calls_at_once_share_a_connection(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make()
+    answers = await asyncio.gather(*(publish(engine, submission(f"job-{n}")) for n in range(200)))
+    assert answers == [["new"]] * 200
+    assert int(server.info("clients")["connected_clients"]) <= 3
+
+
+async def test_a_wait_given_up_between_ring_and_return_passes_it_on(make: MakeEngine) -> None:
+    leaves, stays = await make(), await make()
+    assert await take(leaves, worker="leaves") == []
+    leaving = asyncio.create_task(leaves.broker.wait("leaves", SOON_MS))
+    await anyio.wait_all_tasks_blocked()
+    assert await take(stays, worker="stays") == []
+    staying = asyncio.create_task(stays.broker.wait("stays", SOON_MS))
+    await anyio.wait_all_tasks_blocked()
+    await leaves._store.run("get_up", "", "leaves")  # what a ring does to the lists, and then the ring itself
+    leaves._store.bells.naps.rang("leaves")
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    with anyio.fail_after(SOON_MS / 1000):
+        assert await staying
+
+
+async def test_a_worker_that_died_asleep_is_passed_over(server: RedisServer, make: MakeEngine) -> None:
+    gone, stays = await make(), await make()
+    assert await take(gone, worker="gone") == []
+    connection = gone._store._line
+    assert connection is not None
+    await connection.close()
+    assert await take(stays, worker="stays") == []
+    await publish(stays, submission("a"))
+    assert await stays.broker.wait("stays", NEVER_MS)
+
+
+async def test_a_store_that_is_full_says_so_and_still_lets_jobs_end(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make()
+    await publish(engine, submission("a"), submission("b"))
+    delivery = await take_one(engine)
+    server.ask("CONFIG", "SET", "maxmemory", "1mb")
+    try:
+        with pytest.raises(EngineUnavailableError, match="cannot store anything now"):
+            await publish(engine, submission("c"))
+        assert await state_of(engine, "c") == "unknown"
+    finally:
+        server.ask("CONFIG", "SET", "maxmemory", "0")
+    assert await settle_one(engine, done(delivery)) == "done"
+    assert await publish(engine, submission("c")) == ["new"]
+
+
+async def test_a_key_of_somebody_else_is_an_error_and_not_overwritten(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make()
+    server.ask("RPUSH", "{stem}:h:q", "not ours")
+    with pytest.raises(EngineRefusedError, match=r"WRONGTYPE|wrong kind"):
+        await publish(engine, submission("a"))
+    assert server.ask("LRANGE", "{stem}:h:q", 0, -1) == [b"not ours"]
+
+
+async def test_a_server_that_would_evict_is_refused(server: RedisServer, make: MakeEngine) -> None:
+    server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(EngineRefusedError, match=r"maxmemory-policy is allkeys-lru.*set it to noeviction"):
+            await make()
+    finally:
+        server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+async def test_an_engine_that_was_closed_says_so(make: MakeEngine) -> None:
+    engine: Engine = await make()
+    await engine.close()
+    with pytest.raises(EngineUnavailableError, match="closed"):
+        await publish(engine, submission("a"))
+    await engine.open()
+    assert await publish(engine, submission("a")) == ["new"]
+
+
+async def test_closing_takes_sleepers_off_the_lists(server: RedisServer, make: MakeEngine) -> None:
+    engine = await make()
+    assert await take(engine, "q", "r") == []
+    assert server.ask("HLEN", "{stem}:nap") == 1
+    await engine.close()
+    assert server.ask("EXISTS", "{stem}:nap", "{stem}:sl:q", "{stem}:sl:r") == 0
