@@ -81,7 +81,7 @@ venv: $(VENV)/.stamp  ## make the development environment only
 lock:  ## compile the locks anew from pyproject.toml (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv on PATH: python3 -m pip install uv" >&2; exit 1; }
 	$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-		pyproject.toml --group build $(LOCKFLAGS) -o requirements/run.lock
+		pyproject.toml --extra redis --group build $(LOCKFLAGS) -o requirements/run.lock
 	$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 \
 		pyproject.toml --all-extras --group dev $(LOCKFLAGS) -c requirements/run.lock -o requirements/dev.lock
 	@! grep -nE '://' requirements/*.lock

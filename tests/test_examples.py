@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.process import wait_until
+from tests.servers.redis import RedisServer
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: A line that each example must print.
@@ -54,6 +57,25 @@ def test_the_example_says_what_it_should(example: str) -> None:
 @pytest.mark.parametrize("example", KEY_LINES)
 def test_the_example_is_short(example: str) -> None:
     assert len((ROOT / "examples" / example).read_text().splitlines()) < 60
+
+
+def test_the_census_runs_on_a_server_that_is_killed_meanwhile(tmp_path: Path) -> None:
+    options = {"appendonly": "yes", "appendfsync": "always"}
+    with RedisServer.start(options=options) as server:
+        census = subprocess.Popen(
+            [sys.executable, "-m", "examples.census", "--limit", "300"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "STEM_URL": server.url, "STEM_NAMESPACE": "census"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        wait_until(lambda: int(server.ask("HGET", "{census}:n:default", "succeeded") or 0) > 50, "50 jobs are done")
+        server.kill()
+        server.restart()
+        printed, _ = census.communicate(timeout=50)
+    assert census.returncode == 0
+    assert "305 jobs in " in printed
+    assert " 301 succeeded, " in printed
 
 
 def test_the_census_counts_modules_retries_and_buries(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+if os.environ.get("STEM_URL"):  # on a server every census has its own namespace, for the workers too
+    os.environ.setdefault("STEM_NAMESPACE", f"census-{time.time():.0f}")
+
 from examples.census.app import Count, Module, app, count
 from stem import DeadLetter, JobFailed, JobHandle, QueueStats
 
@@ -151,9 +154,10 @@ def report(console: Console, counts: list[Count], queue: QueueStats, seconds: fl
 
 
 def what_next(console: Console) -> None:
-    """Commands to try on the file that is left."""
+    """Commands to try on what is left."""
     beside = Path(sys.executable).parent / "stem"
-    stem = "stem" if shutil.which("stem") else os.path.relpath(beside)
+    where = "".join(f"{name}={os.environ[name]} " for name in ("STEM_URL", "STEM_NAMESPACE") if name in os.environ)
+    stem = where + ("stem" if shutil.which("stem") else os.path.relpath(beside))
     console.print("\nWhat to try next:", style="bold")
     for command, what in (
         (f"{stem} jobs ls -A {APP}", "the latest jobs"),

@@ -1,9 +1,10 @@
-"""The app: its one task, and the file its jobs live in. Workers and the command line find it by `-A`."""
+"""The app: its one task, and where its jobs live. Workers and the command line find it by `-A`."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -54,4 +55,9 @@ def count(ctx: TaskContext, module: Module) -> Count:
     )
 
 
-app = Stem("sqlite:///.stem/census.db", tasks=[count])
+# a file of its own, unless the environment names a server: STEM_URL=redis://localhost make demo
+app = Stem(
+    os.environ.get("STEM_URL", "sqlite:///.stem/census.db"),
+    namespace=os.environ.get("STEM_NAMESPACE", "census"),
+    tasks=[count],
+)

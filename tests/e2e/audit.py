@@ -56,7 +56,8 @@ class Report(msgspec.Struct, kw_only=True):
     def __str__(self) -> str:
         explained = self.again - self.unexplained.total()
         return (
-            f"{len(self.lost)} lost, {self.settled_twice} settled twice, {self.again} executions beyond the first "
+            f"{len(self.lost)} lost, {self.settled_twice} settled twice, {len(self.usurped)} settled by a lost delivery, "
+            f"{self.again} executions beyond the first "
             f"({explained} explained by {self.leases_lost} lost leases)"
         )
 
