@@ -41,7 +41,7 @@ class Stem(Generic[N_contra]):
 
     `include` names modules; they are imported when the app is first used by name, as a worker or by the command
     line, and the tasks found as their attributes are collected. A producer that enqueues through definitions imports
-    none of them. `Stem[TaskName]` accepts only those names in `enqueue`.
+    none of them. `results` is the URL of another engine for what jobs return. `Stem[TaskName]` accepts only those names in `enqueue`.
     """
 
     def __init__(
@@ -51,11 +51,13 @@ class Stem(Generic[N_contra]):
         tasks: Iterable[AnyTask] = (),
         include: Sequence[str] = (),
         namespace: str = DEFAULT_NAMESPACE,
+        results: str = "",
         queues: Iterable[Queue] = (),
         middleware: Sequence[Middleware] = (),
         max_payload: int = MAX_PAYLOAD,
     ) -> None:
         self.url, self.namespace = url, namespace
+        self.results_url = results
         self._include = (include,) if isinstance(include, str) else tuple(include)
         self._loaded = False
         self._registry = Registry(tasks)
@@ -102,9 +104,10 @@ class Stem(Generic[N_contra]):
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
-        """An app on the URL and namespace of stem.toml, STEM_URL and STEM_NAMESPACE; options as for `Stem`."""
+        """An app on what stem.toml, STEM_URL, STEM_NAMESPACE and STEM_RESULTS say; options as for `Stem`."""
         said = load()
-        return cls(said.url or DEFAULT_URL, namespace=said.namespace or DEFAULT_NAMESPACE, **options)
+        where = {"namespace": said.namespace or DEFAULT_NAMESPACE, "results": said.results}
+        return cls(said.url or DEFAULT_URL, **{**where, **options})
 
     def __repr__(self) -> str:
         return f"<Stem on {redacted(self.url)}, namespace {self.namespace}>"
@@ -149,7 +152,7 @@ class Stem(Generic[N_contra]):
         """A new engine on this app's URL, not yet opened: one for each event loop."""
         if self._store is not None:
             return MemoryEngine(self._store, namespace=self.namespace)
-        return make_engine(self.url, self.namespace)
+        return make_engine(self.url, self.namespace, results=self.results_url)
 
     @property
     def engine(self) -> Engine:

@@ -23,10 +23,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     app: str = ""
     url: str = ""
     namespace: str = ""
+    results: str = ""
 
 
 def load(folder: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings of stem.toml in `folder` (here), overridden by STEM_APP, STEM_URL and STEM_NAMESPACE."""
+    """Settings of stem.toml in `folder` (here), overridden by STEM_APP, STEM_URL, STEM_NAMESPACE and STEM_RESULTS."""
     env = os.environ if environment is None else environment
     said = _file((folder or Path.cwd()) / FILE)
     for name in Settings.__struct_fields__:

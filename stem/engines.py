@@ -16,12 +16,18 @@ _SECRETS: Final = re.compile(r"([?&][^=&]*password=)[^&#]*")
 KNOWN: Final = "sqlite:///path/to/file.db, redis://host:6379/0, memory://"
 
 
-def make_engine(url: str, namespace: str) -> Engine:
+def make_engine(url: str, namespace: str, *, results: str = "") -> Engine:
     """The engine that a URL names, not yet opened; ConfigError when there is none.
+
+    `results` is the URL of another engine for the values of results.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full` for one fsync a commit; `redis://`,
     `rediss://` and their forms for Sentinel and Cluster as `stem.redis.address` reads them; `memory://`.
     """
+    if results:
+        from stem.split import SplitEngine
+
+        return SplitEngine(make_engine(url, namespace), make_engine(results, namespace))
     scheme = url.partition(":")[0].lower()
     if scheme == "memory":
         from stem.memory import MemoryEngine

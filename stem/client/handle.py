@@ -97,6 +97,11 @@ class Handle(Generic[R_co]):
                 traceback=error.traceback if error else "",
             )
         if isinstance(record.value, msgspec.UnsetType):
+            if record.elsewhere:
+                raise UnknownJobError(
+                    self._id,
+                    f"job {self._id} succeeded, but its value is not in the engine of results: it was lost there",
+                )
             raise ResultNotKept(self._id)
         if self._task is None:
             return msgspec.json.decode(record.value)

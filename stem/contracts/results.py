@@ -5,6 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
+from stem.core.states import JobState
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A record of a job that lives in another engine; `fence` is that of the delivery which made it."""
+
+    id: str
+    task: str
+    queue: str
+    state: JobState
+    fence: int
+    record: bytes
+    keep_ms: int
+
 
 class Results(Protocol):
     """Finished records by job id, kept for the job's result ttl; of a buried job as long as it is a dead letter too."""
@@ -31,6 +47,10 @@ class Results(Protocol):
         State changes and progress make new versions; the version of an unknown id is "gone". At the time-out the
         same version comes back.
         """
+        ...
+
+    async def keep(self, batch: Sequence[Kept]) -> None:
+        """Store records of jobs that live in another engine; a record of a later fence stays, the same again is fine."""
         ...
 
     async def sweep(self, limit: int = 500) -> int:

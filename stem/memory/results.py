@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from stem.contracts.results import Kept
 from stem.memory.bells import sleep_on
-from stem.memory.space import Space
+from stem.memory.space import Space, StoredResult
 from stem.memory.sweep import sweep
 
 
@@ -45,6 +46,28 @@ class MemoryResults:
                 bell = self._space.bells.arm(("job", job_id))
             if not await self._sleep(job_id, bell, deadline):
                 return version
+
+    async def keep(self, batch: Sequence[Kept]) -> None:
+        space = self._space
+        with space.lock:
+            now = self._now()
+            for one in batch:
+                there = space.result(one.id, now)
+                if there is not None and there.fence > one.fence:
+                    continue
+                space.results[one.id] = StoredResult(
+                    id=one.id,
+                    task=one.task,
+                    queue=one.queue,
+                    state=one.state,
+                    fence=one.fence,
+                    deliveries=0,
+                    record=one.record,
+                    finished_at=now,
+                    expires_at=now + one.keep_ms,
+                    seq=space.next_seq(),
+                )
+                space.bells.ring(("job", one.id))
 
     async def sweep(self, limit: int = 500) -> int:
         await asyncio.sleep(0)  # as in MemoryJobs.get

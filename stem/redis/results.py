@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from stem.contracts.results import Kept
+from stem.redis.line import Word
+from stem.redis.names import safe
+from stem.redis.rows import NUMBER
 from stem.redis.store import Store
 
 #: Ids in one script.
@@ -40,6 +44,14 @@ class RedisResults:
             return None if here is None else here.decode()
 
         return await self._store.until(f"j:{job_id}", look, timeout_ms) or version
+
+    async def keep(self, batch: Sequence[Kept]) -> None:
+        for start in range(0, len(batch), _SLICE):
+            words: list[Word] = []
+            for one in batch[start : start + _SLICE]:
+                names = safe(one.queue), safe(one.task)
+                words += (one.id, one.fence, *names, NUMBER[one.state], one.record, one.keep_ms)
+            await self._store.run("keep", *words, durable=True)
 
     async def sweep(self, limit: int = 500) -> int:
         return int(await self._store.run("sweep", limit))

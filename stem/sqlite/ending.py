@@ -15,9 +15,9 @@ from stem.sqlite.rows import NO_FENCE, NUMBER, RUNNING, STATES, Ending, Job, fin
 from stem.sqlite.step import Step
 from stem.values import Receipt
 
-_KEEP: Final = """
+KEEP: Final = """
 INSERT INTO result (seq, ns, id, task, qid, state, fence, deliveries, finished_at, expires_at, record)"""
-_INSTEAD: Final = """
+INSTEAD: Final = """
 ON CONFLICT (ns, id) DO UPDATE SET (seq, task, qid, state, fence, deliveries, finished_at, expires_at, record) = (
     excluded.seq, excluded.task, excluded.qid, excluded.state, excluded.fence, excluded.deliveries,
     excluded.finished_at, excluded.expires_at, excluded.record)"""
@@ -121,7 +121,7 @@ def _cancel_unknown(step: Step, job_id: str, settlement: Settlement) -> Cancelli
         until = step.now + action.keep_ms
         state = NUMBER["cancelled"]
         row = (step.next_seq(), step.ns, job_id, "", 0, state, NO_FENCE, 0, step.now, until, action.record)
-        step.insert(_KEEP, [row], _INSTEAD)
+        step.insert(KEEP, [row], INSTEAD)
         step.ended(job_id)
     return Cancelling("cancelled")
 
@@ -204,7 +204,7 @@ def _keep(step: Step, over: Sequence[tuple[Job | Ending, Finish | Bury]]) -> Non
         whose = (job.seq, step.ns, job.id, job.task, job.qid)
         rows.append((*whose, state, job.fence, job.deliveries, step.now, until, action.record))
         step.ended(job.id, job.reply_to)
-    step.insert(_KEEP, rows, _INSTEAD)
+    step.insert(KEEP, rows, INSTEAD)
 
 
 def _effect(step: Step, effect: Effect) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from stem.contracts.results import Kept
 from stem.sqlite.dead_letters import forget
 from stem.sqlite.desk import Answer
-from stem.sqlite.rows import JOB, Job, record_of
+from stem.sqlite.ending import INSTEAD, KEEP
+from stem.sqlite.rows import JOB, NUMBER, Job, record_of
 from stem.sqlite.step import Step, View
 from stem.sqlite.store import NotYet, Store
 
 _DEAD: Final = f"SELECT {JOB} FROM job INDEXED BY job_rotten WHERE ns = ? AND died_at > 0 AND dead_until <= ? LIMIT ?"  # noqa: S608
+_KEPT: Final = f"""
+{KEEP} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+{INSTEAD} WHERE result.fence <= excluded.fence OR result.expires_at <= ?"""
 #: What else is over at some time: the table, its key and the column that says when.
 _ALSO: Final = (
     ("uniq", "key", "until"),
@@ -45,6 +50,9 @@ class SqliteResults:
         found = await self._store.until(f"job {job_id}", lambda view: _changed(view, job_id, version), timeout_ms)
         return found.value if found is not None else version
 
+    async def keep(self, batch: Sequence[Kept]) -> None:
+        await self._store.write(lambda step: _keep(step, batch), weight=len(batch))
+
     async def sweep(self, limit: int = 500) -> int:
         return await self._store.write(lambda step: _sweep(step, limit))
 
@@ -70,6 +78,13 @@ def _version(view: View, job_id: str) -> str:
     query = "SELECT seq FROM result WHERE ns = ? AND id = ? AND expires_at > ?"
     row = view.execute(query, (view.ns, job_id, view.now)).fetchone()
     return "gone" if row is None else f"done.{row[0]}"
+
+
+def _keep(step: Step, batch: Sequence[Kept]) -> None:
+    for one in batch:
+        row = (step.next_seq(), step.ns, one.id, one.task, step.queue(one.queue), NUMBER[one.state], one.fence)
+        step.execute(_KEPT, (*row, 0, step.now, step.now + one.keep_ms, one.record, step.now))
+        step.ended(one.id, "")
 
 
 def _sweep(step: Step, limit: int) -> int:

@@ -74,6 +74,9 @@ class Claimer:
     ) -> None:
         self._source, self._slots, self._take, self._idle = source, slots, take, idle
         self._turn = asyncio.Lock()
+        # jobs of one claim start, and what they have done is sent, before those of the other: when the answers to both
+        # come together, they would otherwise stay together, and worker and store take turns in waiting
+        self._starting = asyncio.Lock()
         self._away = 0
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -149,7 +152,9 @@ class Claimer:
             await self._source.release([delivery.receipt for delivery in claimed.deliveries])
             return 0, 0
         if claimed.deliveries:
-            self._take(claimed.deliveries, asked)
+            async with self._starting:
+                self._take(claimed.deliveries, asked)
+                await asyncio.sleep(0)
             return len(claimed.deliveries), 0
         if claimed.next_due_ms == 0:
             await asyncio.sleep(0)

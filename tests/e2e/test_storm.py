@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -35,23 +36,24 @@ LONGEST = (PATIENCE_MS + 2 * TIMEOUT_MS) / 1000 + 1
 #: A living primary that does not answer is deposed after this many ms. A busy machine must not bring that about: with two
 #: replicas and replicas=1 the one that is not promoted goes on to confirm what the deposed primary is told.
 DOWN_AFTER_MS = 3_000
+#: Seconds during which a primary has no replica before it is killed.
+ALONE = 0.7
 
 
 @contextlib.asynccontextmanager
-async def fleet_on(url: str, folder: Path) -> AsyncIterator[tuple[Stem, Fleet]]:
-    """An app, and the workers of a storm on the same URL."""
-    async with Stem(url, tasks=[work]) as app:
-        fleet = Fleet(url, folder, random.Random(20_261_124))
-        try:
-            yield app, fleet
-        finally:
-            fleet.end()
+async def fleet_on(url: str, folder: Path) -> AsyncIterator[Fleet]:
+    """The workers of a storm; none of them is left at the end."""
+    fleet = Fleet(url, folder, random.Random(20_261_124))
+    try:
+        yield fleet
+    finally:
+        fleet.end()
 
 
 async def storm(name: str, url: str, folder: Path, producer: Producer, blows: Sequence[Blow] = ()) -> Report:
     """The common course: rage, ask the workers to stop, audit, tell."""
     began = time.monotonic()
-    async with fleet_on(url, folder) as (app, fleet):
+    async with Stem(url, tasks=[work]) as app, fleet_on(url, folder) as fleet:
         await rage(app, fleet, producer, blows)
         await fleet.retire()
         report = await audit(app, fleet.ledger, producer.acknowledged)
@@ -89,7 +91,7 @@ async def test_a_server_that_is_killed_loses_nothing_when_it_syncs_always(tmp_pa
 def outage(server: RedisServer, chance: random.Random) -> Blow:
     async def blow() -> None:
         await asyncio.to_thread(server.kill)
-        await asyncio.sleep(chance.uniform(0.1, 1.5))  # it is away for so long
+        await asyncio.sleep(chance.uniform(0.2, 3))  # it is away for so long, which is more than an enqueue waits
         await asyncio.to_thread(server.restart)
 
     return blow
@@ -156,6 +158,9 @@ def power_cut(server: RedisServer, chance: random.Random, note: Callable[[], Non
 async def test_a_failover_loses_nothing_that_a_replica_has_confirmed(tmp_path: Path) -> None:
     """The primary is killed twice, and a replica takes its place; the old one comes back, empty, as a replica.
 
+    Before each kill it works without replicas for a moment: what it says "done" to then, as without durability=wait
+    it would, is lost.
+
     Claims are not confirmed by replicas: one that only the lost primary knew has run its job without a lease that
     anybody could count, so that not all executions are explained. No settlement that was acknowledged is lost.
     The promise is for a primary that dies. One that is deposed while it lives goes on for a moment, with the replica
@@ -171,8 +176,18 @@ async def test_a_failover_loses_nothing_that_a_replica_has_confirmed(tmp_path: P
 
 
 def failover(group: RedisSentinels) -> Blow:
+    """The primary works alone for a moment, so that nobody has what it is told last; then it is killed."""
+
     def change() -> None:
-        old = group.kill_primary()
+        old = group.primary()
+        replicas = [server for server in group.servers if server is not old]
+        for one in replicas:
+            one.pause()
+        old.ask("CLIENT", "KILL", "TYPE", "replica")  # or they would read what lies in their sockets
+        time.sleep(ALONE)
+        old.kill()
+        for one in replicas:
+            one.go_on()
         group.wait_for_failover(old)
         old.restart()
         old.in_step()
@@ -189,18 +204,18 @@ def failovers(group: RedisSentinels) -> int:
 async def test_a_network_that_fails_takes_no_worker_down_and_loses_nothing(tmp_path: Path) -> None:
     """Nobody is killed: connections are cut, silent, reset in the middle of an answer, half open or refused.
 
-    Nothing hangs: each enqueue ends in time, also while new connections are taken and get no answer; and when all is
-    well again each worker runs jobs, and ends when it is asked to.
+    The workers have one way to the server and the producer another, so that what the producer has to send again may
+    have run meanwhile. Nothing hangs: each enqueue ends in time, also while new connections are taken and get no
+    answer; and when all is well again each worker runs jobs, and ends when it is asked to.
     """
     began, chance = time.monotonic(), random.Random(9)
     producer = Producer(jobs=min(JOBS, int(UNREST * 300)), span=UNREST + LONGEST)
-    with RedisServer.start() as server, FaultProxy.start("127.0.0.1", server.port) as proxy:
-        url = f"redis://127.0.0.1:{proxy.port}/0?timeout_ms={TIMEOUT_MS}&patience_ms={PATIENCE_MS}"
-        async with fleet_on(url, tmp_path) as (app, fleet):
+    with RedisServer.start() as server, way_to(server) as ours, way_to(server) as theirs:
+        async with Stem(url_of(ours), tasks=[work]) as app, fleet_on(url_of(theirs), tmp_path) as fleet:
             await fleet.ready()
             async with asyncio.TaskGroup() as group:
                 group.create_task(producer.run(app))
-                faults = await unrest(proxy, chance, fleet)
+                faults = await unrest((ours, theirs), chance, fleet)
             await calm(app, fleet)
             await all_work(app, fleet, producer)
             await fleet.retire()
@@ -213,27 +228,51 @@ async def test_a_network_that_fails_takes_no_worker_down_and_loses_nothing(tmp_p
     assert producer.longest < LONGEST, f"an enqueue took {producer.longest:.1f} s, for {LONGEST:g} s at most"
 
 
-async def unrest(proxy: FaultProxy, chance: random.Random, fleet: Fleet) -> int:
-    """One fault after the other, each for a while, and a long silence; how many there were. All is healed at the end."""
-    faults: list[Callable[[], None]] = [
-        proxy.cut,
-        proxy.half_open,
-        proxy.drop_replies,
-        proxy.refuse,
-        lambda: reset(proxy, chance),
+def way_to(server: RedisServer) -> FaultProxy:
+    return FaultProxy.start("127.0.0.1", server.port)
+
+
+def url_of(proxy: FaultProxy) -> str:
+    return f"redis://127.0.0.1:{proxy.port}/0?timeout_ms={TIMEOUT_MS}&patience_ms={PATIENCE_MS}"
+
+
+Ways: TypeAlias = tuple[FaultProxy, FaultProxy]
+Fault: TypeAlias = Callable[[FaultProxy], None]
+
+
+async def unrest(ways: Ways, chance: random.Random, fleet: Fleet) -> int:
+    """One fault after the other, on one way or on both, each for a while, and a long silence on both; how many.
+
+    All is healed at the end.
+    """
+    faults: list[Fault] = [
+        FaultProxy.cut,
+        FaultProxy.half_open,
+        FaultProxy.drop_replies,
+        FaultProxy.refuse,
+        lambda way: reset(way, chance),
     ]
+    places = [ways, ways[:1], ways[1:]]
     ends, count = time.monotonic() + UNREST, 0
     while time.monotonic() < ends:
-        await asyncio.to_thread(chance.choice(faults))
-        await asyncio.sleep(chance.uniform(0.05, 2.5))  # the fault lasts
-        await asyncio.to_thread(proxy.heal)
-        await asyncio.sleep(chance.uniform(0.05, 0.5))  # and so does the calm
+        if count % len(faults) == 0:
+            chance.shuffle(faults)
+        seconds = chance.choice((0.05, 0.2, 0.5, 1.5 * TIMEOUT_MS / 1000))
+        await befall(chance.choice(places), faults[count % len(faults)], seconds)
+        await asyncio.sleep(chance.uniform(0.05, 0.3))  # all is well for so long
         fleet.check()
         count += 1
-    await asyncio.to_thread(silence, proxy)
-    await asyncio.sleep(LONGEST + 1)  # longer than anybody may wait for an answer
-    await asyncio.to_thread(proxy.heal)
+    await befall(ways, silence, LONGEST + 1)  # longer than anybody may wait for an answer
     return count + 1
+
+
+async def befall(ways: Sequence[FaultProxy], fault: Fault, seconds: float) -> None:
+    """A fault that lasts so long."""
+    for way in ways:
+        await asyncio.to_thread(fault, way)
+    await asyncio.sleep(seconds)
+    for way in ways:
+        await asyncio.to_thread(way.heal)
 
 
 def silence(proxy: FaultProxy) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from stem.contracts.engine import Engine
+from stem.contracts.results import Kept
 from stem.core.record import decode_record
 from stem.testing.contracts import (
     DAY_MS,
@@ -108,6 +109,36 @@ class ResultsContract(Contract):
         shift(1_000, engine)
         assert [await engine.results.sweep(2) for _ in range(4)] == [2, 2, 1, 0]
         assert await record_of(engine, "stays") is not None
+
+    async def test_a_record_of_another_engines_job_is_kept_for_its_time(self, engine: Engine, other: Engine) -> None:
+        """Checklist: 71."""
+        await engine.results.keep([_kept("a"), _kept("b", record=b'{"state":"succeeded","task":"b","queue":"q"}')])
+        await engine.results.keep([])
+        assert await other.results.get(["a", "b"]) == [
+            _kept("a").record,
+            b'{"state":"succeeded","task":"b","queue":"q"}',
+        ]
+        row = await other.jobs.get("a")
+        assert row is not None
+        assert (row.task, row.queue, row.state, row.fence) == ("work", "q:{x}", "succeeded", 7)
+        shift(60_000, other)
+        assert await other.results.get(["a"]) == [None]
+
+    @pytest.mark.parametrize(("fence", "stays"), [(6, True), (7, False), (8, False)])
+    async def test_a_record_of_a_later_fence_stays(self, engine: Engine, fence: int, stays: int) -> None:
+        """Checklist: 44, 45."""
+        await engine.results.keep([_kept("a", fence=7)])
+        second = b'{"state":"succeeded","task":"second","queue":"q"}'
+        await engine.results.keep([_kept("a", fence=fence, record=second)])
+        assert await engine.results.get(["a"]) == [_kept("a").record if stays else second]
+
+    async def test_a_wait_hears_of_a_record_that_is_kept(self, engine: Engine, other: Engine) -> None:
+        """Checklist: 72."""
+        watching = asyncio.create_task(engine.results.changed("a", "gone", 2 * SOON_MS))
+        await anyio.wait_all_tasks_blocked()
+        await other.results.keep([_kept("a")])
+        with anyio.fail_after(SOON_MS / 1000):
+            assert (await watching).startswith("done.")
 
     # ------------------------------------------------------------ wait
 
@@ -273,6 +304,10 @@ class ResultsContract(Contract):
         await publish(engine, submission("a"))
         version = await engine.results.changed("a", "", SOON_MS)
         assert await other.results.changed("a", version, NEVER_MS) == version
+
+
+def _kept(job_id: str, *, fence: int = 7, record: bytes = b'{"state":"succeeded","task":"a","queue":"q"}') -> Kept:
+    return Kept(id=job_id, task="work", queue="q:{x}", state="succeeded", fence=fence, record=record, keep_ms=60_000)
 
 
 class DurableResultsContract(Contract):
