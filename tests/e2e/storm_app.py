@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+import threading
 
 from pydantic import BaseModel
 
@@ -83,10 +84,18 @@ async def serve(started: asyncio.Event) -> None:
             sys.exit(f"the worker broke: {worker.failed!r}")
 
 
+def end_with_parent() -> None:
+    """End at once when standard input does: whoever strikes us is gone."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
 async def tell(started: asyncio.Event) -> None:
     await started.wait()
     os.write(1, READY)
 
 
 if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
     asyncio.run(main())

@@ -16,7 +16,7 @@ local line, line_queue, line_level
 local function line_of(queue, level)
   local here = queues[queue]
   if not here then
-    here = {ids = {}, succeeded = 0, cancelled = 0, levels = {}}
+    here = {ids = {}, aside = {}, succeeded = 0, cancelled = 0, levels = {}}
     queues[queue] = here
   end
   if not here.levels[level] then here.levels[level] = {} end
@@ -27,14 +27,19 @@ for k = 1, n do
   local i, value = 9 * k - 7, values[k]
   local state, level, flags, seq, fence
   if value then state, level, flags, seq, fence = struct.unpack('<BBHdd', value) end
-  local simple = state == RUNNING and flags == 0 and fence == tonumber(ARGV[i + 1])
+  local simple = state == RUNNING and flags <= 1 and fence == tonumber(ARGV[i + 1])
   local ttl = ARGV[i + 5]
   if simple and ARGV[i + 2] == 'F' and ARGV[i + 8] == '' and ttl ~= '0' and not seen[ARGV[i]] then
     local id, queue = ARGV[i], (struct.unpack('<s', value, 97))
     seen[id] = true
     if queue ~= line_queue or level ~= line_level then line_of(queue, level) end
-    local numbers = line.levels[level]
-    numbers[#numbers + 1] = seq
+    if flags == 0 then
+      local numbers = line.levels[level]
+      numbers[#numbers + 1] = seq
+    else -- the envelope is not in the stream
+      line.aside[#line.aside + 1] = id
+      ended[#ended + 1] = P .. 'm:' .. id
+    end
     line.ids[#line.ids + 1] = id
     if ARGV[i + 3] == '4' then line.succeeded = line.succeeded + 1 else line.cancelled = line.cancelled + 1 end
     ended[#ended + 1] = keys[k]
@@ -48,6 +53,7 @@ for k = 1, n do
 end
 for queue, here in pairs(queues) do
   for level, numbers in pairs(here.levels) do many('XDEL', numbers, P .. 's' .. level .. ':' .. queue) end
+  many('ZREM', here.aside, P .. 'aside:' .. queue)
   many('ZREM', here.ids, P .. 'l:' .. queue)
   tell_of('e', here.ids)
   tell_of('j', here.ids)

@@ -1,6 +1,6 @@
 -- uses: line limits unique sleepers watchers
 -- A claim of any kind; see claim.lua.
-local PROMOTE = 500
+local PROMOTE = 100
 local limit, worker, address, strict = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
 local queues = {unpack(ARGV, 6)}
 local taken, looked, fence = {-1}, LOOK, nil
@@ -129,6 +129,19 @@ local function guarded(line)
   end
 end
 
+-- Envelopes of their own, with one command for all.
+local function fetch_envelopes(found)
+  local places, keys = {}, {}
+  for i = 1, #found do
+    local job = not found[i][2] and find(found[i][1])
+    if job and has(job, OWN) then
+      places[#places + 1] = i
+      keys[#keys + 1] = P .. 'm:' .. found[i][1]
+    end
+  end
+  for k, bytes in ipairs(mget(keys)) do found[places[k]][2] = bytes end
+end
+
 -- Hand out of one line until the claim has its `limit`.
 local function serve(line, queue)
   if #taken - 1 == limit or looked == 0 then return end
@@ -141,6 +154,7 @@ local function serve(line, queue)
     local ids = {}
     for i = 1, #found do ids[i] = found[i][1] end
     load(ids)
+    fetch_envelopes(found)
     for i = 1, #found do
       local job = find(ids[i])
       if job and job[STATE] == QUEUED then

@@ -16,9 +16,11 @@ local function arm_job(kind, id, address)
 end
 
 -- Tell who waits for these jobs.
+local anybody = {}
 local function tell_of(kind, ids)
   local key = P .. 'w' .. kind
-  if #ids == 0 or call('EXISTS', key) == 0 then return end
+  if anybody[kind] == nil then anybody[kind] = call('EXISTS', key) == 1 end
+  if #ids == 0 or not anybody[kind] then return end
   for from = 1, #ids, 4000 do
     local till = math.min(from + 3999, #ids)
     for i, waiting in ipairs(call('HMGET', key, unpack(ids, from, till))) do
