@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from stem.client.handle import Handle
@@ -59,14 +59,17 @@ class Sender:
         if self._wrapped:
             return list(await asyncio.gather(*(self.send(call) for call in calls)))
         handles: list[Handle[R]] = []
-        slice_: list[Request] = []
-        for call in calls:
-            _check(call)
-            slice_.append(call.request)
-            if len(slice_) == BATCH:
-                handles += await self._send_slice(slice_)
-                slice_ = []
-        return handles + (await self._send_slice(slice_) if slice_ else [])
+        under_way: asyncio.Task[list[Handle[R]]] | None = None
+        try:
+            for requests in _slices(calls):
+                made = [self._encode(request) for request in requests]  # while the slice before is on its way
+                if under_way is not None:
+                    handles += await under_way
+                under_way = asyncio.create_task(self._send_slice(requests, made))
+                await asyncio.sleep(0)
+        finally:
+            last = await under_way if under_way is not None else []
+        return handles + last
 
     def handle(self, job_id: str, request: Request | None = None) -> Handle[Any]:
         """A handle on a job of this id."""
@@ -80,8 +83,7 @@ class Sender:
             self._flusher = asyncio.create_task(self._flush())
         return self._answered(call.request, made, await future)
 
-    async def _send_slice(self, requests: list[Request]) -> list[Handle[Any]]:
-        made = [self._encode(request) for request in requests]
+    async def _send_slice(self, requests: list[Request], made: list[Submission]) -> list[Handle[Any]]:
         answers = await self._engine.broker.publish(made)
         return [self._answered(*three) for three in zip(requests, made, answers, strict=True)]
 
@@ -122,6 +124,19 @@ class Sender:
         if answer.status == "new" and self._signals.job_enqueued:
             self._signals.job_enqueued.emit(JobEvent(job_id=made.id, task=made.task, queue=made.queue))
         return Handle(self._engine, made.id, request.task, enqueued=answer.status, clock=self._clock)
+
+
+def _slices(calls: Iterable[TaskEnqueueBuilder[Any]]) -> Iterator[list[Request]]:
+    """The requests of the calls, so many at a time as one step publishes."""
+    slice_: list[Request] = []
+    for call in calls:
+        _check(call)
+        slice_.append(call.request)
+        if len(slice_) == BATCH:
+            yield slice_
+            slice_ = []
+    if slice_:
+        yield slice_
 
 
 def _check(call: object) -> None:

@@ -12,9 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 import hiredis
-from redis.exceptions import ConnectionError as BrokenError
-from redis.exceptions import InvalidResponse, RedisError
-from redis.exceptions import TimeoutError as SilentError
 
 from stem.errors import EngineUnavailableError
 from stem.redis.wire import Wire
@@ -22,21 +19,18 @@ from stem.redis.wire import Wire
 #: One word of a command.
 Word: TypeAlias = str | bytes | int | float
 Noted: TypeAlias = Callable[[Any], None]
-_PUSH: Final = b"message"
-#: What redis-py raises when the connection is gone; their subclasses are what a living server answered.
-_BROKEN: Final = frozenset({BrokenError, SilentError, InvalidResponse})
+#: A reply that is an error; its text begins with a code.
+ReplyError: TypeAlias = hiredis.ReplyError
+
+_MESSAGE: Final = b"message"
+_NOT_YET: Final = object()
 
 
-class Line:
+class Line(asyncio.Protocol):
     """A connection in use. After a fault it is dead: its callers hear of it, and a new one is made."""
 
     def __init__(
-        self,
-        connection: Wire,
-        *,
-        timeout: float,
-        heard: Callable[[bytes], None],
-        died: Callable[[], None],
+        self, connection: Wire, *, timeout: float, heard: Callable[[bytes], None], died: Callable[[], None]
     ) -> None:
         self._connection = connection
         self._timeout = timeout
@@ -44,8 +38,9 @@ class Line:
         self._pending: deque[tuple[asyncio.Future[Any], float, Noted | None]] = deque()
         self._loop = asyncio.get_running_loop()
         self._watch: asyncio.TimerHandle | None = None
+        self._reader = hiredis.Reader(notEnoughData=_NOT_YET)
         self.alive = True
-        self._reading = asyncio.create_task(self._read(), name="stem-redis-line")
+        self._transport = connection.hand_over(self)
 
     def send(self, words: Sequence[Word], noted: Noted | None = None) -> asyncio.Future[Any]:
         """Send one command; the future brings its reply, an error as a value.
@@ -57,7 +52,7 @@ class Line:
             future.set_exception(EngineUnavailableError("the connection to Redis is gone"))
             return future
         packed = hiredis.pack_command(tuple(words))  # type: ignore[arg-type]  # typed for one word, made for many
-        self._connection.write(packed)
+        self._transport.write(packed)
         self._pending.append((future, time.monotonic(), noted))
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._look)
@@ -65,31 +60,26 @@ class Line:
 
     async def close(self) -> None:
         """Let go; whoever waits for a reply hears that there will be none."""
-        self._die(EngineUnavailableError("the engine was closed"))
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
+        self._die("the engine was closed")
         await self._connection.disconnect(nowait=True)
 
-    async def _read(self) -> None:
-        while self.alive:
-            try:
-                reply = await self._connection.read_response(
-                    disable_decoding=True, timeout=None, disconnect_on_error=False, push_request=True
-                )
-            except (RedisError, OSError) as fault:
-                if type(fault) in _BROKEN or isinstance(fault, OSError):
-                    self._die(EngineUnavailableError(f"the connection to Redis broke: {fault}"))
-                else:
-                    self._answer(fault)  # an error is a reply too
-                continue
-            if isinstance(reply, hiredis.PushNotification):
-                self._push(reply)
-            else:
-                self._answer(reply)
+    # ---------------------------------------------------------------- what the transport calls
 
-    def _push(self, message: Sequence[Any]) -> None:
-        if message[0] == _PUSH:
-            self._heard(message[2])
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not _NOT_YET:
+                if isinstance(reply, hiredis.PushNotification) and reply[0] == _MESSAGE:
+                    self._heard(reply[2])
+                else:  # a subscription is answered by a push of its own
+                    self._answer(reply)
+        except hiredis.HiredisError as fault:
+            self._die(f"what came from Redis cannot be read: {fault}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._die(f"the connection to Redis broke: {exc or 'closed by the server'}")
+
+    # ---------------------------------------------------------------- inside
 
     def _answer(self, reply: Any) -> None:
         if self._pending:
@@ -106,19 +96,21 @@ class Line:
             return
         left = self._pending[0][1] + self._timeout - time.monotonic()
         if left <= 0:
-            self._die(EngineUnavailableError(f"Redis gave no answer for {self._timeout:g} s"))
+            self._die(f"Redis gave no answer for {self._timeout:g} s")
         else:
             self._watch = self._loop.call_later(left, self._look)
 
-    def _die(self, fault: EngineUnavailableError) -> None:
+    def _die(self, why: str) -> None:
         if not self.alive:
             return
         self.alive = False
         if self._watch is not None:
             self._watch.cancel()
         pending, self._pending = self._pending, deque()
+        fault = EngineUnavailableError(why)
         for future, _, _ in pending:
             if not future.done():
                 future.set_exception(fault)
                 future.exception()  # looked at: who has stopped waiting is not to be told on stderr
+        self._transport.abort()
         self._died()

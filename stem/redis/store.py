@@ -12,46 +12,25 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from redis.exceptions import (
-    AskError,
-    BusyLoadingError,
-    ClusterDownError,
-    MasterDownError,
-    MovedError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    TryAgainError,
-)
-
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.redis.address import Address
 from stem.redis.bells import Bells, sleep_on
 from stem.redis.connect import Connector
-from stem.redis.line import Line, Noted, Word
+from stem.redis.line import Line, Noted, ReplyError, Word
 from stem.redis.names import prefix, safe
 from stem.redis.scripts import Script, script
 
 T = TypeVar("T")
 
-#: Answers of a server that did nothing with what it was asked, and will not always answer so. As redis-py names them;
-#: by their code where they come out of a script.
-_NOT_NOW: Final = (
-    AskError,
-    TryAgainError,
-    ClusterDownError,
-    BusyLoadingError,
-    MovedError,
-    ReadOnlyError,
-    MasterDownError,
+#: Answers of a server that did nothing with what it was asked, and will not always answer so: their codes, at the
+#: beginning or, where they come out of a script, inside.
+_NOT_NOW: Final = re.compile(
+    r"^(MOVED|ASK)\b|\b(TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|BUSY|NOREPLICAS|UNBLOCKED)\b"
 )
-_NOT_NOW_CODES: Final = re.compile(r"\b(TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|BUSY|NOREPLICAS)\b")
 #: Among them those that mean: somebody else is the primary by now.
-_ELSEWHERE: Final = (MovedError, ReadOnlyError, MasterDownError)
-_ELSEWHERE_CODES: Final = re.compile(r"\b(READONLY|MASTERDOWN)\b")
+_ELSEWHERE: Final = re.compile(r"^MOVED\b|\b(READONLY|MASTERDOWN)\b")
 #: The store cannot take it now: no memory, no disk.
-_FULL_CODES: Final = re.compile(r"\b(OOM|MISCONF)\b")
+_FULL: Final = re.compile(r"\b(OOM|MISCONF)\b")
 #: Shortest and longest pause between two tries, seconds.
 _PAUSE: Final = (0.02, 0.25)
 #: Who waits looks by itself at growing intervals, up to so many times the first: a message that was lost costs no more.
@@ -137,8 +116,8 @@ class Store:
     async def ask(self, *words: Word, flat: bool = False) -> Any:
         """The answer to a plain command; `flat`: a map as names and values in turn."""
         reply = await (await self._get_line()).send(words)
-        if isinstance(reply, Exception):
-            raise _fault(reply)
+        if isinstance(reply, ReplyError):
+            raise _fault(str(reply))
         return [word for pair in reply.items() for word in pair] if flat else reply
 
     async def until(
@@ -179,18 +158,17 @@ class Store:
         reply = self._send(line, wanted, words, noted)
         confirmed = line.send(("WAIT", self.address.replicas, self.address.wait_ms)) if confirm else None
         answer = await reply
-        if isinstance(answer, NoScriptError):
+        if isinstance(answer, ReplyError) and str(answer).startswith("NOSCRIPT"):
             loaded = line.send(("SCRIPT", "LOAD", wanted.text))
             reply = self._send(line, wanted, words, noted)
             confirmed = line.send(("WAIT", self.address.replicas, self.address.wait_ms)) if confirm else None
             await loaded
             answer = await reply
-        if isinstance(answer, RedisError):
-            fault = _fault(answer)
-            if _is_elsewhere(answer) and line is self._line:
+        if isinstance(answer, ReplyError):
+            if _ELSEWHERE.search(str(answer)) and line is self._line:
                 self._line = None
                 await line.close()
-            raise fault
+            raise _fault(str(answer))
         if confirmed is not None and (have := await confirmed) < self.address.replicas:
             raise EngineUnavailableError(
                 f"stored, but {have} of {self.address.replicas} replicas confirmed it within {self.address.wait_ms} ms"
@@ -225,20 +203,18 @@ class Store:
         if self._line is not None:
             old, self._line = self._line, None
             await old.close()
-        connection = await self._connector.connect()
-        try:
-            await connection.send_command("SUBSCRIBE", f"{self.prefix}@{self.me}")
-            await connection.read_response(push_request=True)
-        except (RedisError, OSError) as fault:
-            await connection.disconnect(nowait=True)
-            raise _fault(fault) from None
-        self._line = Line(
-            connection,
+        line = Line(
+            await self._connector.connect(),
             timeout=self.address.timeout_ms / 1000,
             heard=self.bells.heard,
             died=self._died,
         )
-        return self._line
+        reply = await line.send(("SUBSCRIBE", f"{self.prefix}@{self.me}"))
+        if isinstance(reply, ReplyError):
+            await line.close()
+            raise _fault(str(reply))
+        self._line = line
+        return line
 
     def _died(self) -> None:
         """What was on its way is lost: those who wait look for themselves, over a new line."""
@@ -256,16 +232,10 @@ class _NotNowError(EngineUnavailableError):
     """The server did nothing with it; asking again is safe."""
 
 
-def _is_elsewhere(fault: Exception) -> bool:
-    return isinstance(fault, _ELSEWHERE) or bool(_ELSEWHERE_CODES.search(str(fault)))
-
-
-def _fault(fault: Exception) -> EngineUnavailableError | EngineRefusedError:
-    text = str(fault)
-    if isinstance(fault, _NOT_NOW) or _NOT_NOW_CODES.search(text):
-        return _NotNowError(f"Redis cannot serve this now: {type(fault).__name__}: {text}")
-    if isinstance(fault, OutOfMemoryError) or _FULL_CODES.search(text):
+def _fault(text: str) -> EngineUnavailableError | EngineRefusedError:
+    """The error for a reply that is one."""
+    if _NOT_NOW.search(text):
+        return _NotNowError(f"Redis cannot serve this now: {text}")
+    if _FULL.search(text):
         return EngineUnavailableError(f"Redis cannot store anything now: {text}")
-    if isinstance(fault, OSError):
-        return EngineUnavailableError(f"the connection to Redis broke: {text}")
     return EngineRefusedError(f"Redis refused an operation: {text}")

@@ -1,21 +1,21 @@
-"""redis-py's connections, with a way to write without waiting."""
+"""redis-py's connections, handed over once they are made: its streams would cost two turns of the event loop a reply."""
 
 from __future__ import annotations
+
+import asyncio
 
 from redis.asyncio import Connection, SSLConnection
 
 
 class Wire(Connection):
-    """A connection whose commands leave the moment they are written.
+    """A connection whose bytes, once it has been made and logged in, go to a protocol of our own."""
 
-    `send_packed_command` waits until the socket has room, which costs a turn of the event loop for each command even
-    when there is room. Here whoever sends waits for the reply anyway, and that bounds what lies in the buffer.
-    """
-
-    def write(self, packed: bytes) -> None:
-        """Send these bytes, or leave them to the transport; a broken connection shows at the next read."""
-        if self._writer is not None:
-            self._writer.write(packed)
+    def hand_over(self, protocol: asyncio.BaseProtocol) -> asyncio.WriteTransport:
+        """Bytes go to `protocol` from now on; nothing may be on its way. The transport, for writing."""
+        assert self._writer is not None
+        transport = self._writer.transport
+        transport.set_protocol(protocol)
+        return transport
 
 
 class TlsWire(Wire, SSLConnection):

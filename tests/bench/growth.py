@@ -92,7 +92,9 @@ async def all_due(server: RedisServer, engine: RedisEngine, count: int) -> Table
     server.ask("SLOWLOG", "RESET")
     rate = await drain(engine, count)
     scripts = sorted(entry[2] for entry in server.ask("SLOWLOG", "GET", "-1") if entry[3][0] == b"EVALSHA")
-    table = Table("delayed jobs due at once", "drain, jobs/s", "scripts over 0.5 ms", "p50 of them", "p99", "longest, ms")
+    table = Table(
+        "delayed jobs due at once", "drain, jobs/s", "scripts over 0.5 ms", "p50 of them", "p99", "longest, ms"
+    )
     parts = (scripts[len(scripts) // 2], scripts[len(scripts) * 99 // 100], scripts[-1])
     table.add_row(f"{count:,}", f"{rate:,.0f}", f"{len(scripts):,}", *(f"{part / 1000:.2f}" for part in parts))
     return table

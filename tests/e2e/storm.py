@@ -10,9 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from stem import Stem
 from stem.core.call import TaskEnqueueBuilder
@@ -29,7 +29,7 @@ SIZE = 3
 BATCH = 100
 
 #: Something that befalls the store, until it can be used again.
-Blow: TypeAlias = Callable[[], Awaitable[None]]
+Blow: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 Process: TypeAlias = subprocess.Popen[bytes]
 
 
@@ -44,6 +44,7 @@ class Fleet:
         self.workers = [self.start() for _ in range(SIZE)]
         self.frozen: list[tuple[float, Process]] = []
         self.kills = self.stops = 0
+        self._heard = set[int]()
 
     def start(self) -> Process:
         command = [sys.executable, "-m", "tests.e2e.storm_app"]
@@ -78,7 +79,7 @@ class Fleet:
     async def ready(self) -> None:
         """Wait until every worker works."""
         async with asyncio.timeout(30):
-            await asyncio.gather(*(asyncio.to_thread(hear_ready, worker) for worker in self.workers))
+            await asyncio.gather(*(asyncio.to_thread(self._hear_ready, worker) for worker in self.workers))
 
     async def retire(self) -> None:
         """Ask every worker to stop, as an operator does: one that hangs or has broken does not end well."""
@@ -91,7 +92,15 @@ class Fleet:
         codes = await asyncio.gather(*(asyncio.to_thread(end_of, worker) for worker in self.workers))
         assert codes == [0] * SIZE, f"workers that were asked to stop ended with {codes} (None: hung): {self.said()}"
 
+    def _hear_ready(self, worker: Process) -> None:
+        """Wait for the line that it says once."""
+        if worker.pid not in self._heard:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == READY, f"a worker ended before it was ready: {self.said()}"
+            self._heard.add(worker.pid)
+
     def said(self) -> str:
+        """The end of what the workers wrote to stderr."""
         return self.log.read_text(errors="replace")[-4_000:]
 
     def end(self) -> None:
@@ -105,15 +114,6 @@ def kill(worker: Process) -> None:
     for pipe in (worker.stdin, worker.stdout):
         assert pipe is not None
         pipe.close()
-
-
-def hear_ready(worker: Process) -> None:
-    """Wait for the line that it says once; it has said it already when the pipe is at its end or was read before."""
-    if getattr(worker, "heard", False):
-        return
-    assert worker.stdout is not None
-    assert worker.stdout.readline() == READY, f"a worker ended before it was ready, with {worker.wait()}"
-    worker.heard = True  # type: ignore[attr-defined]  # beside the pipe that it was read from
 
 
 def end_of(worker: Process) -> int | None:
@@ -179,18 +179,21 @@ def job_id(number: int) -> str:
 
 
 async def rage(app: Stem, fleet: Fleet, producer: Producer, blows: Sequence[Blow] = ()) -> None:
-    """Strike workers until all jobs have come in and ended; the blows fall evenly among the jobs that come in."""
+    """Strike workers until all jobs have come in and ended; the blows fall evenly among the jobs that come in.
+
+    Workers are struck while a blow lasts, too: some of them start while the store is away.
+    """
     marks = [producer.jobs * (number + 1) // (len(blows) + 1) for number in range(len(blows))]
     left = list(zip(marks, blows, strict=True))
     deadline = time.monotonic() + 60 + 2 * SECONDS
     async with asyncio.TaskGroup() as group:
-        producing = group.create_task(producer.run(app))
-        while left or not producing.done() or not await over(app):
+        under_way: list[asyncio.Task[None]] = [group.create_task(producer.run(app))]
+        while left or not all(task.done() for task in under_way) or not await over(app):
             assert time.monotonic() < deadline, f"not over in time, {producer.acknowledged} enqueued: {fleet.said()}"
             await asyncio.sleep(fleet.chance.uniform(0.2, 0.7))
             fleet.strike()
-            if left and producer.acknowledged >= left[0][0]:
-                await left.pop(0)[1]()
+            if left and producer.acknowledged >= left[0][0] and all(task.done() for task in under_way[1:]):
+                under_way.append(group.create_task(left.pop(0)[1]()))
 
 
 async def over(app: Stem) -> bool:

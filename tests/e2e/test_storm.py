@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -77,7 +77,7 @@ async def test_a_storm_loses_nothing_and_settles_nothing_twice_on_redis(tmp_path
 
 
 async def test_a_server_that_is_killed_loses_nothing_when_it_syncs_always(tmp_path: Path) -> None:
-    """SIGKILL for redis-server three times among the jobs that come in."""
+    """SIGKILL for redis-server three times among the jobs that come in; enqueues that raised are repeated."""
     chance = random.Random(7)
     with RedisServer.start(options={**KEPT, "appendfsync": "always"}) as server:
         report = await storm(
@@ -105,8 +105,8 @@ async def test_a_server_that_syncs_every_second_may_lose_the_last_one_and_settle
     the history that survived is one in which each job is settled once: the count of settlements, which is written
     together with each result and rolls back together with it, is the number of results; each result comes from the
     delivery that held the job there; and no fence of the lost history is given out again, for with one a worker of
-    then could settle a delivery of now. Executions are not all explained by lost leases here: those of deliveries that the
-    history forgot are the rest.
+    then could settle a delivery of now. Executions are not all explained by lost leases here: those of deliveries that
+    the history forgot are the rest.
     """
     chance, delayed, known = random.Random(8), list[int](), list[int]()
     producer = Producer()
@@ -128,7 +128,7 @@ async def test_a_server_that_syncs_every_second_may_lose_the_last_one_and_settle
     report.nothing_settled_twice()
 
 
-def seen(note: Callable[[], None], blow: Callable[[], Awaitable[None]]) -> Blow:
+def seen(note: Callable[[], None], blow: Blow) -> Blow:
     """The same blow, with a look before it."""
 
     async def blow_then() -> None:

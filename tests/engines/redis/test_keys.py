@@ -14,6 +14,7 @@ from stem.contracts.broker import Renewal
 from stem.contracts.dead_letters import DeadFilter
 from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter
+from stem.contracts.results import Kept
 from stem.contracts.schedules import Entry
 from stem.core.limit import LimitRow
 from stem.core.rate import Bucket
@@ -129,6 +130,10 @@ async def live(engine: Engine) -> None:
     await engine.results.get(["fails", "plain"])
     await engine.results.wait("late", 10)
     await engine.results.changed("late", "", 10)
+    record = b'{"state":"succeeded","task":"t","queue":"q"}'
+    await engine.results.keep(
+        [Kept(id="kept", task="t", queue="q", state="succeeded", fence=1, record=record, keep_ms=1_000)]
+    )
     await engine.results.sweep()
     await engine.groups.members("g")
     await engine.limiter.acquire("rate")
