@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from stem.contracts.broker import Cancelling, Claimed, Held, Published, Renewal, Settled
@@ -116,7 +116,7 @@ def _held(said: int | bytes) -> Held:
 class RedisRenewals:
     """Renewals from the renewal thread: a connection and an event loop of its own, which runs only while it is used."""
 
-    def __init__(self, make: Any) -> None:
+    def __init__(self, make: Callable[[], Store]) -> None:
         self._make = make
         self._runner = asyncio.Runner()
         self._store: Store | None = None

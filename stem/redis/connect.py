@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import ssl
 from typing import Any, Final
@@ -34,12 +35,21 @@ class Connector:
         where: Host | None = None
         try:
             where = await self._locate()
-            connection = self._class(host=where[0], port=where[1], **self._settings())
-            await connection.connect()  # type: ignore[no-untyped-call]
+            return await self._connect_to(where)
         except (AuthenticationError, AuthorizationError) as fault:
             raise EngineRefusedError(f"Redis at {_shown(where)} refused the login: {fault}") from None
         except (RedisError, OSError, ssl.SSLError, TimeoutError) as fault:
             raise EngineUnavailableError(f"cannot reach Redis at {self._shown(where)}: {_said(fault)}") from None
+
+    async def _connect_to(self, where: Host) -> Wire:
+        """Connected and logged in within the time that an answer may take: redis-py bounds only the first half."""
+        connection = self._class(host=where[0], port=where[1], **self._settings())
+        try:
+            async with asyncio.timeout(self.address.timeout_ms / 1000):
+                await connection.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
         return connection
 
     def _shown(self, where: Host | None) -> str:

@@ -75,10 +75,11 @@ class Renewer:
 
     def _run(self) -> None:
         line: RenewalLine | None = None
+        now = time.monotonic()
         while not self._stopping:
             self._wake.wait(self._tick)
             self._wake.clear()
-            now = time.monotonic()
+            before, now = now, time.monotonic()
             due = [one for one in list(self._held()) if one.renew_at <= now and not one.lost]
             try:
                 if due:
@@ -87,7 +88,8 @@ class Renewer:
                         self._renew(line, due[start : start + BATCH])
             except Exception as fault:
                 self._failed(fault)
-            self._watch(now)
+            if now - before < self._tick + BLOCKED:  # else the whole process stood still, and no code is to blame
+                self._watch(now)
         if line is not None:
             line.close()
 

@@ -73,6 +73,7 @@ async def test_parts_that_are_lost_stop_nobody(server: RedisServer, make: MakeEn
     engine.skew_ms = 1_000
     assert sorted(one.id for one in await take_all(engine)) == ["b", "c", "late-b"]
     assert await take_all(engine) == []
+    assert server.ask("XLEN", "{stem}:s0:q") == 2
     server.ask("UNLINK", "{stem}:t:b")
     engine.skew_ms = 10_000_000
     assert sorted(one.id for one in await take_all(engine)) == ["c", "late-b"]
@@ -174,6 +175,18 @@ async def test_a_silent_connection_is_given_up(proxy: FaultProxy, make: MakeEngi
     began = time.monotonic()
     assert await publish(engine, submission("b")) == ["new"]
     assert 0.15 < time.monotonic() - began < 3
+
+
+async def test_a_server_that_does_not_answer_the_greeting_is_given_up(proxy: FaultProxy, make: MakeEngine) -> None:
+    engine = await make(through(proxy, timeout_ms=200, patience_ms=0))
+    proxy.drop_replies()
+    proxy.cut()
+    for _ in range(2):
+        with anyio.fail_after(SOON_MS / 1000):
+            with pytest.raises(EngineUnavailableError):
+                await engine.now_ms()
+    proxy.heal()
+    await publish(engine, submission("a"))
 
 
 async def test_a_claim_whose_answer_was_lost_is_handed_out_again_after_its_lease(

@@ -101,7 +101,7 @@ local function take(line, queue, level, most)
       b = b + 2
     else
       line[cursor_at(level)] = seq
-      found[#found + 1] = {entry[2][1], entry[2][2]}
+      found[#found + 1] = {entry[2][1], entry[2][2], entry[1]}
       f = f + 1
     end
   end
@@ -160,6 +160,8 @@ local function serve(line, queue)
       if job and job[STATE] == QUEUED then
         looked = looked - 1
         give(ids[i], job, found[i][2] or envelope(ids[i], job))
+      elseif not job and found[i][3] then -- somebody took its state away
+        call('XDEL', P .. 's' .. level .. ':' .. queue, found[i][3])
       end
     end
   end
