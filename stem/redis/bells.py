@@ -56,9 +56,11 @@ class Bells:
 class Nap:
     """What this engine knows of one of its workers: up, asleep, or asleep without anybody who waits for the bell."""
 
-    __slots__ = ("queues", "state", "waiting")
+    __slots__ = ("asking", "early", "queues", "state", "waiting")
 
     def __init__(self) -> None:
+        self.asking = 0
+        self.early = False
         self.state: Literal["up", "asleep", "left"] = "up"
         self.queues: tuple[str, ...] = ()
         self.waiting: list[asyncio.Future[None]] = []
@@ -73,9 +75,10 @@ class Nap:
 
 
 class Naps:
-    """The workers of this engine, as the server's replies and rings say, which come in their true order.
+    """The workers of this engine, as the server's replies and rings say.
 
-    A worker whose wait timed out stays on the server's lists: taking it off would cost a command each time, and it
+    They come on two connections, so a ring may be heard before the reply that put its worker on the lists: one that
+    comes while a claim is under way is remembered until that is answered. A worker whose wait timed out stays on the server's lists: taking it off would cost a command each time, and it
     comes back to claim. A ring that comes meanwhile is passed on.
     """
 
@@ -83,10 +86,23 @@ class Naps:
         self._known: dict[str, Nap] = {}
         self.unheard: asyncio.Queue[tuple[str, tuple[str, ...]]] = asyncio.Queue()
 
+    def ask(self, worker: str) -> None:
+        """A claim of this worker is sent."""
+        self._known.setdefault(worker, Nap()).asking += 1
+
+    def answered(self, worker: str) -> None:
+        """Its answer has come, or never will."""
+        nap = self._known[worker]
+        nap.asking -= 1
+        nap.early = nap.early and nap.asking > 0
+
     def lie_down(self, worker: str, queues: tuple[str, ...]) -> None:
-        """The server lists this worker as asleep from now on."""
-        nap = self._known.setdefault(worker, Nap())
+        """The server lists this worker as asleep from now on, unless it was rung since."""
+        nap = self._known[worker]
         nap.state, nap.queues = "asleep", queues
+        if nap.early:
+            nap.early = False
+            nap.ring()
 
     def get_up(self, worker: str) -> None:
         """The server lists this worker no longer. Whoever waits for its bell waits on."""
@@ -96,9 +112,11 @@ class Naps:
     def rang(self, worker: str) -> None:
         """The server has taken this worker off its lists, for there is work."""
         nap = self._known.get(worker)
-        if nap is None or nap.state == "up":
+        if nap is None:
             return
-        if nap.state == "left":
+        if nap.state == "up":
+            nap.early = nap.asking > 0
+        elif nap.state == "left":
             nap.state = "up"
             self.unheard.put_nowait((worker, nap.queues))
         else:

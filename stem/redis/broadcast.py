@@ -12,7 +12,7 @@ class RedisBroadcast:
         self._store = store
 
     async def send(self, channel: str, message: bytes, *, ttl_ms: int = 3_600_000) -> None:
-        await self._store.run("say", channel, ttl_ms, message, again=False, durable=True)
+        await self._store.run("say", channel, ttl_ms, message, again=False, durable="yes")
 
     async def position(self, channel: str, name: str = "") -> int:
         return int(await self._store.run("channel_position", channel, name))

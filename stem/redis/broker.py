@@ -40,7 +40,7 @@ class RedisBroker:
             words: list[Word] = []
             for sub in batch[start : start + _SLICE]:
                 words += submission_words(sub)
-            said = await self._store.run("publish", *words, durable=True)
+            said = await self._store.run("publish", *words, durable="yes")
             answers += [_published(said[i], said[i + 1]) for i in range(0, len(said), 2)]
         return answers
 
@@ -50,13 +50,15 @@ class RedisBroker:
         words = (limit, safe(worker), self._store.me, "1" if strict else "")
 
         def noted(reply: Any) -> None:
-            """Before any ring that comes behind the reply."""
+            """Before the claimer goes on."""
             if isinstance(reply, list) and reply[1:]:
                 naps.get_up(worker)
             elif isinstance(reply, list) and reply[0] != _AT_ONCE:
                 naps.lie_down(worker, tuple(queues))
 
+        naps.ask(worker)
         asked = asyncio.ensure_future(self._store.run("claim", *words, *map(safe, order), again=False, noted=noted))
+        asked.add_done_callback(lambda _: naps.answered(worker))
         try:
             timer, *found = await asyncio.shield(asked)
         except asyncio.CancelledError:
@@ -84,12 +86,12 @@ class RedisBroker:
             words: list[Word] = []
             for one in batch[start : start + _SLICE]:
                 words += settlement_words(one)
-            answers += [_SETTLED[said] for said in await self._store.run("settle", *words, durable=True)]
+            answers += [_SETTLED[said] for said in await self._store.run("settle", *words, durable="try")]
         return answers
 
     async def cancel(self, job_id: str, reason: str, settlement: Settlement) -> Cancelling:
         words = (job_id, *settlement_words(settlement)[1:])
-        status, state = await self._store.run("cancel", reason, *words, again=False, durable=True)
+        status, state = await self._store.run("cancel", reason, *words, again=False, durable="yes")
         return Cancelling(status.decode(), STATES[state])
 
     async def progress(self, receipt: Receipt, progress: bytes) -> bool:

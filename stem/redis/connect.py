@@ -30,16 +30,27 @@ class Connector:
         self._slot = key_slot(key.encode())
         self._nodes: tuple[Host, ...] = address.hosts
 
-    async def connect(self) -> Wire:
-        """A new connection, logged in, speaking RESP3; EngineUnavailableError or EngineRefusedError."""
+    async def connect(self, how_many: int) -> list[Wire]:
+        """New connections, logged in, speaking RESP3; EngineUnavailableError or EngineRefusedError."""
         where: Host | None = None
         try:
             where = await self._locate()
-            return await self._connect_to(where)
+            return await self._connect_all(where, how_many)
         except (AuthenticationError, AuthorizationError) as fault:
             raise EngineRefusedError(f"Redis at {_shown(where)} refused the login: {fault}") from None
         except (RedisError, OSError, ssl.SSLError, TimeoutError) as fault:
             raise EngineUnavailableError(f"cannot reach Redis at {self._shown(where)}: {_said(fault)}") from None
+
+    async def _connect_all(self, where: Host, how_many: int) -> list[Wire]:
+        made: list[Wire] = []
+        try:
+            for _ in range(how_many):
+                made.append(await self._connect_to(where))  # noqa: PERF401 - what is made is let go of when the next fails
+        except BaseException:
+            for connection in made:
+                await connection.disconnect(nowait=True)
+            raise
+        return made
 
     async def _connect_to(self, where: Host) -> Wire:
         """Connected and logged in within the time that an answer may take: redis-py bounds only the first half."""

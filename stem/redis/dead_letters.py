@@ -48,7 +48,7 @@ class RedisDeadLetters:
         answers: list[Replayed] = []
         for start in range(0, len(ids), _SLICE):
             part = ids[start : start + _SLICE]
-            said = await self._store.run("replay", delay_ms, *part, durable=True)
+            said = await self._store.run("replay", delay_ms, *part, durable="yes")
             answers += [
                 Replayed(job_id, _STATUS[status], holder.decode())
                 for job_id, status, holder in zip(part, said[::2], said[1::2], strict=True)
@@ -58,7 +58,7 @@ class RedisDeadLetters:
     async def purge(self, ids: Sequence[str]) -> int:
         purged = 0
         for start in range(0, len(ids), _SLICE):
-            purged += await self._store.run("dead_purge", *ids[start : start + _SLICE], durable=True)
+            purged += await self._store.run("dead_purge", *ids[start : start + _SLICE], durable="yes")
         return purged
 
 

@@ -74,7 +74,7 @@ class RedisEngine:
 
     def renewals(self) -> RedisRenewals:
         """A second connection, for the renewal thread."""
-        return RedisRenewals(self._make_store)
+        return RedisRenewals(lambda: self._make_store(listens=False))
 
     def describe(self) -> dict[str, str]:
         said = self._server
@@ -90,8 +90,8 @@ class RedisEngine:
             "durability": _promise(self.address.durability, self.address.replicas, said),
         }
 
-    def _make_store(self) -> Store:
-        return Store(self.address, self.namespace, lambda: self.skew_ms, self._look_ms)
+    def _make_store(self, *, listens: bool = True) -> Store:
+        return Store(self.address, self.namespace, lambda: self.skew_ms, self._look_ms, listens=listens)
 
 
 def _facts(info: bytes) -> dict[str, str]:

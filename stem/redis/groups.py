@@ -21,7 +21,7 @@ class RedisGroups:
     ) -> bool:
         fired = b"" if callback is None else packed_submission(callback)
         words = (group_id, "1" if collect else "", ttl_ms, fired, *members)
-        return bool(await self._store.run("create_group", *words, again=False, durable=True))
+        return bool(await self._store.run("create_group", *words, again=False, durable="yes"))
 
     async def get(self, group_id: str) -> GroupState | None:
         said = await self._store.run("group", group_id)

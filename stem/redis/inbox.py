@@ -18,7 +18,7 @@ class RedisInbox:
         self._store = store
 
     async def send(self, address: str, message: bytes, *, ttl_ms: int) -> None:
-        await self._store.run("send", address, ttl_ms, message, again=False, durable=True)
+        await self._store.run("send", address, ttl_ms, message, again=False, durable="yes")
 
     async def receive(self, address: str, *, limit: int = 100, timeout_ms: int = 0) -> list[bytes]:
         async def look(me: str) -> list[bytes] | None:

@@ -23,7 +23,7 @@ class RedisLimiter:
         for row in rows:
             words += (row.name, _packed(row))
         if words:
-            await self._store.run("define_limits", "1" if force else "", *words, durable=True)
+            await self._store.run("define_limits", "1" if force else "", *words, durable="yes")
 
     async def rows(self) -> list[LimitRow]:
         said = pairs(await self._store.ask("HGETALL", f"{self._store.prefix}lim", flat=True))

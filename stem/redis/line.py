@@ -1,7 +1,4 @@
-"""One connection that many callers share: commands go out as they come, replies come back in their order.
-
-The server's own messages (RESP3 push) arrive on it too, so what a reply says and what a message says keep their order.
-"""
+"""One connection that many callers share: commands go out as they come, replies come back in their order."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ class Line(asyncio.Protocol):
     def send(self, words: Sequence[Word], noted: Noted | None = None) -> asyncio.Future[Any]:
         """Send one command; the future brings its reply, an error as a value.
 
-        `noted` is called with it the moment it is read, before any message that comes behind it.
+        `noted` is called with it the moment it is read, before anything that comes behind it.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self.alive:

@@ -19,7 +19,7 @@ class RedisLocks:
         free_in = [float("inf")]
 
         async def look(me: str) -> Lock | None:
-            asked = asyncio.ensure_future(self._store.run("acquire_lock", name, owner, ttl_ms, me, durable=True))
+            asked = asyncio.ensure_future(self._store.run("acquire_lock", name, owner, ttl_ms, me, durable="yes"))
             try:
                 said = await asyncio.shield(asked)
             except asyncio.CancelledError:

@@ -24,13 +24,13 @@ class RedisQueues:
         return sorted((_stats(said) for said in await self._store.run("stats")), key=lambda one: one.name)
 
     async def pause(self, queue: str) -> None:
-        await self._store.run("pause", safe(queue), "1", durable=True)
+        await self._store.run("pause", safe(queue), "1", durable="yes")
 
     async def resume(self, queue: str) -> None:
-        await self._store.run("pause", safe(queue), "", durable=True)
+        await self._store.run("pause", safe(queue), "", durable="yes")
 
     async def purge(self, queue: str, limit: int = 1_000) -> int:
-        return int(await self._store.run("purge", safe(queue), limit, durable=True))
+        return int(await self._store.run("purge", safe(queue), limit, durable="yes"))
 
 
 def _stats(said: list[Any]) -> QueueStats:

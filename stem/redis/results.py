@@ -51,7 +51,7 @@ class RedisResults:
             for one in batch[start : start + _SLICE]:
                 names = safe(one.queue), safe(one.task)
                 words += (one.id, one.fence, *names, NUMBER[one.state], one.record, one.keep_ms)
-            await self._store.run("keep", *words, durable=True)
+            await self._store.run("keep", *words, durable="yes")
 
     async def sweep(self, limit: int = 500) -> int:
         return int(await self._store.run("sweep", limit))

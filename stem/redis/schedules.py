@@ -25,7 +25,7 @@ class RedisSchedules:
             entry.fired,
             entry.spec,
         )
-        stored = await self._store.run("put_entry", *words, again=False, durable=True)
+        stored = await self._store.run("put_entry", *words, again=False, durable="yes")
         return None if stored is None else _entry(entry.id, stored)
 
     async def get(self, entry_id: str) -> Entry | None:
@@ -37,7 +37,7 @@ class RedisSchedules:
         return [_entry(entry_id, stored) for entry_id, stored in sorted(said.items())]
 
     async def delete(self, entry_id: str) -> bool:
-        return bool(await self._store.run("delete_entry", entry_id, again=False, durable=True))
+        return bool(await self._store.run("delete_entry", entry_id, again=False, durable="yes"))
 
     async def due(self, limit: int = 100) -> tuple[list[Entry], int | None]:
         changes, wait, *found = await self._store.run("due_entries", limit)
@@ -48,7 +48,7 @@ class RedisSchedules:
     async def fire(self, entry_id: str, version: int, *, at: int, next_at: int | None, job: Submission | None) -> Fired:
         words = (entry_id, version, at, _time(next_at), *(submission_words(job) if job is not None else ()))
         # a lost reply is not asked for again here: the second try would say `moved` of a firing of its own
-        return "fired" if await self._store.run("fire", *words, again=False, durable=True) else "moved"
+        return "fired" if await self._store.run("fire", *words, again=False, durable="yes") else "moved"
 
     async def wait(self, timeout_ms: int) -> bool:
         before, self._seen = self._seen, None  # what changed since `due` must not be slept through

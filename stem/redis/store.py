@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import random
 import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.redis.address import Address
@@ -21,6 +22,8 @@ from stem.redis.names import prefix, safe
 from stem.redis.scripts import Script, script
 
 T = TypeVar("T")
+Durable: TypeAlias = Literal["no", "yes", "try"]
+log = logging.getLogger("stem.redis")
 
 #: Answers of a server that did nothing with what it was asked, and will not always answer so: their codes, at the
 #: beginning or, where they come out of a script, inside.
@@ -40,7 +43,9 @@ _GROWTH: Final = 60
 class Store:
     """Runs scripts on a Line that is made when it is needed, and anew when it died."""
 
-    def __init__(self, address: Address, namespace: str, skew: Callable[[], int], look_ms: int) -> None:
+    def __init__(
+        self, address: Address, namespace: str, skew: Callable[[], int], look_ms: int, *, listens: bool = True
+    ) -> None:
         self.prefix = prefix(namespace)
         self.address = address
         self.me = secrets.token_urlsafe(9)
@@ -48,11 +53,15 @@ class Store:
         self._skew, self._look = skew, look_ms / 1000
         self._root, self._never = f"{self.prefix}seq", f"{self.prefix}never"
         self._connector = Connector(address, self._root)
+        # A connection of its own for messages: servers bound what may lie ready for a subscriber, and a reply may be large.
         self._line: Line | None = None
+        self._ear: Line | None = None
+        self._listens = listens
         self._making: asyncio.Task[Line] | None = None
         self._later: set[asyncio.Task[Any]] = set()
         self._passing_on: asyncio.Task[None] | None = None
         self._closed = False
+        self._quiet_until = 0.0
 
     # ---------------------------------------------------------------- life
 
@@ -79,19 +88,23 @@ class Store:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
             self._making = None
-        if self._line is not None:
-            line, self._line = self._line, None
-            await line.close()
+        await self._hang_up()
 
     # ---------------------------------------------------------------- asking
 
     async def run(
-        self, name: str, *words: Word, again: bool = True, durable: bool = False, noted: Noted | None = None
+        self,
+        name: str,
+        *words: Word,
+        again: bool = True,
+        durable: Durable = "no",
+        noted: Noted | None = None,
     ) -> Any:
         """The answer of one operation.
 
         `again`: it may be sent a second time when the connection broke before its answer came. `durable`: with
-        `durability=wait` in the URL, only an answer that the replicas have confirmed counts. `noted`: see Line.send.
+        `durability=wait` in the URL the replicas are asked to confirm: "yes", an answer without that is an error; "try", it
+        is told in the log. `noted`: see Line.send.
         """
         wanted, deadline, pause = script(name), time.monotonic() + self.address.patience_ms / 1000, _PAUSE[0]
         while True:
@@ -152,9 +165,9 @@ class Store:
     # ---------------------------------------------------------------- inside
 
     async def _answer(
-        self, line: Line, wanted: Script, words: Sequence[Word], noted: Noted | None, *, durable: bool
+        self, line: Line, wanted: Script, words: Sequence[Word], noted: Noted | None, *, durable: Durable
     ) -> Any:
-        confirm = durable and self.address.durability == "wait"
+        confirm = durable != "no" and self.address.durability == "wait"
         reply = self._send(line, wanted, words, noted)
         confirmed = line.send(("WAIT", self.address.replicas, self.address.wait_ms)) if confirm else None
         answer = await reply
@@ -166,14 +179,22 @@ class Store:
             answer = await reply
         if isinstance(answer, ReplyError):
             if _ELSEWHERE.search(str(answer)) and line is self._line:
-                self._line = None
-                await line.close()
+                await self._hang_up()
             raise _fault(str(answer))
         if confirmed is not None and (have := await confirmed) < self.address.replicas:
-            raise EngineUnavailableError(
+            text = (
                 f"stored, but {have} of {self.address.replicas} replicas confirmed it within {self.address.wait_ms} ms"
             )
+            if durable == "yes":
+                raise EngineUnavailableError(text)
+            self._warn(text)
         return answer
+
+    def _warn(self, text: str) -> None:
+        """Once a minute."""
+        if time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + 60
+            log.warning("a settlement is %s", text)
 
     def _send(
         self, line: Line, wanted: Script, words: Sequence[Word], noted: Noted | None = None
@@ -187,7 +208,7 @@ class Store:
     async def _get_line(self) -> Line:
         if self._closed:
             raise EngineUnavailableError("the engine is closed")
-        if self._line is not None and self._line.alive:
+        if self._line is not None and self._line.alive and (self._ear is None or self._ear.alive):
             return self._line
         if self._making is None:
             self._making = asyncio.create_task(self._make_line())
@@ -200,21 +221,25 @@ class Store:
             task.exception()  # each caller gets it from its own await
 
     async def _make_line(self) -> Line:
-        if self._line is not None:
-            old, self._line = self._line, None
-            await old.close()
-        line = Line(
-            await self._connector.connect(),
-            timeout=self.address.timeout_ms / 1000,
-            heard=self.bells.heard,
-            died=self._died,
-        )
-        reply = await line.send(("SUBSCRIBE", f"{self.prefix}@{self.me}"))
-        if isinstance(reply, ReplyError):
-            await line.close()
-            raise _fault(str(reply))
-        self._line = line
+        await self._hang_up()
+        made = await self._connector.connect(1 + self._listens)
+        lines = [
+            Line(one, timeout=self.address.timeout_ms / 1000, heard=self.bells.heard, died=self._died) for one in made
+        ]
+        self._line = line = lines[0]
+        if self._listens:
+            self._ear = lines[1]
+            reply = await lines[1].send(("SUBSCRIBE", f"{self.prefix}@{self.me}"))
+            if isinstance(reply, ReplyError):
+                await self._hang_up()
+                raise _fault(str(reply))
         return line
+
+    async def _hang_up(self) -> None:
+        lines, self._line, self._ear = (self._line, self._ear), None, None
+        for line in lines:
+            if line is not None:
+                await line.close()
 
     def _died(self) -> None:
         """What was on its way is lost: those who wait look for themselves, over a new line."""

@@ -19,7 +19,7 @@ log = logging.getLogger("stem.worker")
 
 #: Sleep between two looks at an empty store, ms: a bell that was lost, with a process that died while it was rung, costs
 #: no more than this.
-SAFETY_MS: Final = 15_000
+SAFETY_MS: Final = 18_000
 #: How long a claim waits for half of the slots to be free while at least one is, seconds: fewer, larger claims.
 GATHER: Final = 0.002
 

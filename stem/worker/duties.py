@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -33,10 +33,14 @@ async def show_life(engine: Engine, worker: str, info: Callable[[], Mapping[str,
         await asyncio.sleep(BEAT * (1 + 0.1 * random.random()))
 
 
-async def sweep(engine: Engine) -> None:
-    """Forget what is out of date, at once and now and then: in small steps, until nothing is."""
+async def sweep(engine: Engine, define_limits: Callable[[], Awaitable[None]]) -> None:
+    """Forget what is out of date, at once and now and then: in small steps, until nothing is.
+
+    Limits are written down again each time: a server may have lost everything, and must not go on without them.
+    """
     while True:
         try:
+            await define_limits()
             while await engine.results.sweep():
                 pass
         except EngineUnavailableError as fault:

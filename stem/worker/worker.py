@@ -135,7 +135,7 @@ class Worker:
             asyncio.create_task(self._settler.run(), name="stem-settle"),
             asyncio.create_task(self._scan(), name="stem-limits"),
             asyncio.create_task(duties.show_life(self._engine, self.name, self._info), name="stem-presence"),
-            asyncio.create_task(duties.sweep(self._engine), name="stem-sweep"),
+            asyncio.create_task(duties.sweep(self._engine, self._define_limits), name="stem-sweep"),
             asyncio.create_task(duties.hear(self._engine, self.name, self._renewer.now), name="stem-commands"),
         ]
         for task in (*self._claimer.start(), *self._background):
@@ -349,6 +349,9 @@ class Worker:
     async def _open(self) -> None:
         """Connect and write down limits."""
         await self._engine.open()
+        await self._define_limits()
+
+    async def _define_limits(self) -> None:
         rows = [_limit_row(task) for task in self._registry.handlers()]
         await self._engine.limiter.define([row for row in rows if row is not None])
 

@@ -48,6 +48,10 @@ local function serve_plainly(queue)
     if not value or string.sub(value, 1, 4) ~= fresh or string.sub(value, 61, 68) ~= never then return end
     if struct.unpack('<I4', value, 77) == 0 then return end
   end
+  local size = 0
+  for k = 1, #entries do -- not more than a few megabytes
+    if size > 4000000 then entries[k] = nil else size = size + #entries[k][2][2] end
+  end
   if #entries == 0 then return end
   local head = struct.pack('<BBH', RUNNING, level, 0)
   local handed, started, name = struct.pack('<dI4I4', next_number(), 1, 1), struct.pack('<d', now), worker .. '\0'

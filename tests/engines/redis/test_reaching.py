@@ -122,6 +122,20 @@ async def test_durability_wait_refuses_what_no_replica_has_confirmed(server: Red
     assert await publish(other, submission("a")) == ["duplicate"]
 
 
+async def test_a_settlement_that_no_replica_has_confirmed_is_stored_and_told(
+    server: RedisServer, make: MakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker could do nothing with an error: after a failover such a job would run again."""
+    careless = await make()
+    await publish(careless, submission("a"), submission("b"))
+    engine = await make(f"{server.url}?durability=wait&wait_ms=50&patience_ms=0")
+    for delivery in await take_all(engine):
+        assert await settle_one(engine, done(delivery)) == "done"
+    assert [record.message for record in caplog.records if "0 of 1 replicas" in record.message] == [
+        "a settlement is stored, but 0 of 1 replicas confirmed it within 50 ms"
+    ]
+
+
 async def test_a_cluster_is_reached_through_any_of_its_nodes(cluster: RedisCluster) -> None:
     for node in cluster.nodes:
         engine = RedisEngine(f"redis+cluster://127.0.0.1:{node.port}", namespace=f"n{next(NAMES)}")

@@ -11,11 +11,14 @@ import anyio
 import pytest
 
 from stem.contracts.engine import Engine
+from stem.contracts.jobs import JobFilter
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.redis import RedisEngine
+from stem.redis.bells import Naps
 from stem.testing.contracts import (
     NEVER_MS,
     SOON_MS,
+    bury,
     done,
     publish,
     run,
@@ -77,6 +80,62 @@ async def test_parts_that_are_lost_stop_nobody(server: RedisServer, make: MakeEn
     server.ask("UNLINK", "{stem}:t:b")
     engine.skew_ms = 10_000_000
     assert sorted(one.id for one in await take_all(engine)) == ["c", "late-b"]
+
+
+async def test_a_job_whose_envelope_is_gone_is_handed_out_to_be_buried(server: RedisServer, make: MakeEngine) -> None:
+    """It cannot run, but it can be seen; what it may not do is to end every worker that meets it."""
+    engine = await make()
+    await publish(engine, submission("gone", delay_ms=1_000), submission("fine", delay_ms=1_000))
+    server.ask("UNLINK", "{stem}:m:gone")
+    engine.skew_ms = 1_000
+    found = {one.id: one for one in await take_all(engine)}
+    assert (found["gone"].envelope, bool(found["fine"].envelope)) == (b"", True)
+    assert await settle_one(engine, bury(found["gone"])) == "done"
+    letter = await engine.dead_letters.get("gone")
+    assert letter is not None
+    assert await engine.dead_letters.purge(["gone"]) == 1
+
+
+@pytest.mark.parametrize("delay_ms", [0, 1])
+async def test_one_claim_hands_out_a_few_megabytes_at_most(make: MakeEngine, delay_ms: int) -> None:
+    engine = await make()
+    jobs = [submission(f"job-{n:02}", envelope=b"x" * 700_000, delay_ms=delay_ms) for n in range(30)]
+    await publish(engine, *jobs)
+    engine.skew_ms = 10
+    seen: list[str] = []
+    while found := await take(engine, limit=30):
+        assert len(found) <= 16
+        seen += [one.id for one in found]
+    assert seen == [job.id for job in jobs]
+
+
+async def test_replies_of_any_size_come_through(server: RedisServer, make: MakeEngine) -> None:
+    """A server cuts a subscriber off who has more than 32 MB to read; commands have a connection of their own."""
+    engine = await make()
+    await publish(engine, *[submission(f"job-{n}") for n in range(50)])
+    value = b'"' + b"x" * 900_000 + b'"'
+    await engine.broker.settle([done(one, value) for one in await take(engine, limit=50)])
+    many = await asyncio.gather(*(engine.results.get([f"job-{n}"]) for n in range(50)))
+    assert all(record is not None and value in record for (record,) in many)
+    assert len((await engine.jobs.page(JobFilter(), limit=50))[0]) == 50
+
+
+def test_a_ring_heard_before_the_reply_that_it_follows_counts() -> None:
+    """Replies and messages come on two connections."""
+
+    async def run_it() -> list[bool]:
+        naps = Naps()
+        naps.ask("w")
+        naps.ask("w")
+        naps.rang("w")
+        naps.lie_down("w", ("q",))
+        naps.answered("w")
+        heard = [await naps.sleep("w", 0)]
+        naps.lie_down("w", ("q",))
+        naps.answered("w")
+        return [*heard, await naps.sleep("w", 0)]
+
+    assert asyncio.run(run_it()) == [True, False]
 
 
 async def test_a_fence_never_comes_again_after_a_history_was_lost(server: RedisServer, make: MakeEngine) -> None:
@@ -228,7 +287,7 @@ async def test_a_wait_given_up_between_ring_and_return_passes_it_on(make: MakeEn
 async def test_a_worker_that_died_asleep_is_passed_over(server: RedisServer, make: MakeEngine) -> None:
     gone, stays = await make(), await make()
     assert await take(gone, worker="gone") == []
-    connection = gone._store._line
+    connection = gone._store._ear
     assert connection is not None
     await connection.close()
     assert await take(stays, worker="stays") == []

@@ -1,9 +1,11 @@
 -- uses: line limits unique sleepers watchers
 -- A claim of any kind; see claim.lua.
 local PROMOTE = 100
+-- Bytes of envelopes that one claim hands out, and a few more.
+local SIZE = 4000000
 local limit, worker, address, strict = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
 local queues = {unpack(ARGV, 6)}
-local taken, looked, fence = {-1}, LOOK, nil
+local taken, looked, fence, size = {-1}, LOOK, nil, 0
 local promoted_left = {}
 
 -- Back in line: what was put aside until now, and what was lost; how many.
@@ -77,7 +79,8 @@ local function give(id, job, bytes)
     if not runs or (over ~= '' and over ~= keys[1]) then pass_room_on(id, job) end
     if over ~= '' then return end
   end
-  hand_out(id, job, bytes, why)
+  size = size + #(bytes or '')
+  hand_out(id, job, bytes or '', why) -- one whose envelope is gone cannot be read, and is buried for that
 end
 
 -- Take up to `most` of a level out of the line, those that came back and those in the stream merged by their order.
@@ -146,10 +149,12 @@ end
 local function serve(line, queue)
   if #taken - 1 == limit or looked == 0 then return end
   local first = guarded(line)
-  while #taken - 1 < limit and looked > 0 do
+  while #taken - 1 < limit and looked > 0 and size < SIZE do
     local level = first or highest(line)
     if not level then return end
-    local found = take(line, queue, level, first and 1 or math.min(limit - #taken + 1, looked))
+    local given, fits = #taken - 1, 16
+    if given > 0 and size > 0 then fits = math.max(1, math.floor((SIZE - size) * given / size)) end
+    local found = take(line, queue, level, first and 1 or math.min(limit - given, looked, fits))
     first = nil
     local ids = {}
     for i = 1, #found do ids[i] = found[i][1] end
