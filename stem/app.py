@@ -56,6 +56,8 @@ class Stem(Generic[N_contra]):
         middleware: Sequence[Middleware] = (),
         max_payload: int = MAX_PAYLOAD,
     ) -> None:
+        if not namespace:
+            raise ConfigError("a namespace must have a name; leave it out for 'stem'")
         self.url, self.namespace = url, namespace
         self.results_url = results
         self._include = (include,) if isinstance(include, str) else tuple(include)

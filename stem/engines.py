@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 #: Secrets behind the question mark.
 _SECRETS: Final = re.compile(r"([?&][^=&]*password=)[^&#]*")
-KNOWN: Final = "sqlite:///path/to/file.db, redis://host:6379/0, memory://"
+KNOWN: Final = (
+    "sqlite:///path/to/file.db, redis://host:6379/0 (rediss, redis+sentinel, redis+cluster, rediss+...), memory://"
+)
 
 
 def make_engine(url: str, namespace: str, *, results: str = "") -> Engine:

@@ -137,13 +137,17 @@ class SoftTimeLimit(Exception):  # noqa: N818
     """Thrown into a handler at its soft time limit, so that it can tidy up and end. Not a StemError: users catch it."""
 
 
-class EngineUnavailableError(StemError):
+class EngineError(StemError):
+    """Base of what a database says no with; a worker that runs waits for better times, whichever it is."""
+
+
+class EngineUnavailableError(EngineError):
     """The database cannot be reached or used right now; worth trying again."""
 
     exit_code = 69
 
 
-class EngineRefusedError(StemError):
+class EngineRefusedError(EngineError):
     """The database can be reached, but must not be used: another program's file, a newer schema, read-only."""
 
     exit_code = 70

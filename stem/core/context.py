@@ -147,7 +147,10 @@ class TaskContext(Protocol):
         ...
 
     def progress(self, percent: float, message: str = "", data: object = None) -> Coroutine[Any, Any, None]:
-        """Store how far the job is (0 to 100), visible to `status()`, `watch()` and the CLI. Also a heartbeat."""
+        """Store how far the job is (0 to 100), visible to `status()`, `watch()` and the CLI. Also a heartbeat.
+
+        A store that is away loses the note, and the job goes on.
+        """
         ...
 
     def idempotency_key(self, scope: str = "") -> str:

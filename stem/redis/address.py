@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -71,6 +72,16 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int = 5_000
     patience_ms: int = 2_000
 
+    def __repr__(self) -> str:
+        """Without passwords."""
+        return f"<Redis {self.mode} at {', '.join(map(shown, self.hosts))}>"
+
+
+def shown(host: Host) -> str:
+    """A host and its port, an IPv6 address in brackets."""
+    name, port = host
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
 
 def parse(url: str) -> Address:
     """The address in a URL; ConfigError in words, without its password, for anything else."""
@@ -85,6 +96,7 @@ def parse(url: str) -> Address:
     username, _, password = login.partition(":")
     said = _options(parts.query)
     service, db = _path(mode, parts.path)
+    _check_together(mode, said)
     if parts.fragment:
         raise ConfigError("a Redis URL has no part behind '#'")
     return Address(
@@ -106,11 +118,24 @@ def parse(url: str) -> Address:
 
 
 def _options(query: str) -> dict[str, str]:
-    said = dict(parse_qsl(query, keep_blank_values=True))
+    pairs = parse_qsl(query, keep_blank_values=True)
+    said = dict(pairs)
+    if len(said) != len(pairs):
+        raise ConfigError("an option stands twice in a Redis URL")
     unknown = sorted(set(said) - set(_OPTIONS))
     if unknown:
         raise ConfigError(f"unknown option {unknown[0]!r} in a Redis URL; known: {', '.join(_OPTIONS)}")
     return said
+
+
+def _check_together(mode: Mode, said: Mapping[str, str]) -> None:
+    """Options that would do nothing."""
+    if said.get("durability") != "wait" and ("replicas" in said or "wait_ms" in said):
+        raise ConfigError("replicas and wait_ms of a Redis URL are for durability=wait")
+    if mode != "sentinel" and ("sentinel_username" in said or "sentinel_password" in said):
+        raise ConfigError("sentinel_username and sentinel_password are for redis+sentinel:// URLs")
+    if ("tls_cert" in said) != ("tls_key" in said):
+        raise ConfigError("tls_cert and tls_key of a Redis URL go together: a certificate, and its key")
 
 
 def _hosts(mode: Mode, text: str) -> tuple[Host, ...]:
@@ -157,6 +182,9 @@ def _tls(said: Mapping[str, str], *, asked: bool) -> Tls | None:
         if words:
             raise ConfigError("tls_ options are for rediss:// URLs")
         return None
+    for name in ("ca", "cert", "key"):
+        if name in words and not Path(words[name]).is_file():
+            raise ConfigError(f"tls_{name} of a Redis URL names no file: {words[name]!r}")
     verify = words.pop("verify", "full")
     if verify not in {"full", "none"}:
         raise ConfigError(f"tls_verify must be 'full' or 'none', found {verify!r}")

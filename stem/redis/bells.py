@@ -7,8 +7,10 @@ from typing import Final, Literal
 
 from stem.redis.names import plain
 
-#: How a message begins that rings a worker, and one that tells of a topic.
-_WORKER: Final = b"w"
+#: How a message begins that rings a worker, and one that asks it to look a little later, for somebody else was rung.
+_WORKER, _LATER = b"w", b"l"
+#: A little later, seconds.
+_PATIENCE: Final = 2.0
 
 
 class Bells:
@@ -23,6 +25,8 @@ class Bells:
         text = message[1:].decode()
         if message[:1] == _WORKER:
             self.naps.rang(plain(text))
+        elif message[:1] == _LATER:
+            asyncio.get_running_loop().call_later(_PATIENCE, self.naps.look, plain(text))
         else:
             self.ring(text)
 
@@ -120,6 +124,12 @@ class Naps:
             nap.state = "up"
             self.unheard.put_nowait((worker, nap.queues))
         else:
+            nap.ring()
+
+    def look(self, worker: str) -> None:
+        """This worker, if it still sleeps, looks by itself; the server lists it on."""
+        nap = self._known.get(worker)
+        if nap is not None and nap.state == "asleep":
             nap.ring()
 
     def wake_all(self) -> None:

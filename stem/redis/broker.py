@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from stem.contracts.broker import Cancelling, Claimed, Held, Published, Renewal, Settled
@@ -17,8 +17,8 @@ from stem.redis.rows import STATES, settlement_words, submission_words, unpack_d
 from stem.redis.store import Store
 from stem.values import Receipt
 
-#: Jobs in one script: the server serves nobody else meanwhile.
-_SLICE: Final = 500
+#: Jobs in one script, and bytes: the server serves nobody else meanwhile.
+_SLICE, _BYTES = 500, 8_000_000
 #: Instead of the ms to the next timer: there is none; the script stopped at its own bound.
 _NEVER, _AT_ONCE = -1, -2
 _NEW: Final = Published("new")
@@ -36,10 +36,7 @@ class RedisBroker:
 
     async def publish(self, batch: Sequence[Submission]) -> list[Published]:
         answers: list[Published] = []
-        for start in range(0, len(batch), _SLICE):
-            words: list[Word] = []
-            for sub in batch[start : start + _SLICE]:
-                words += submission_words(sub)
+        for words in _slices(map(submission_words, batch)):
             said = await self._store.run("publish", *words, durable="yes")
             answers += [_published(said[i], said[i + 1]) for i in range(0, len(said), 2)]
         return answers
@@ -82,10 +79,7 @@ class RedisBroker:
 
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
         answers: list[Settled] = []
-        for start in range(0, len(batch), _SLICE):
-            words: list[Word] = []
-            for one in batch[start : start + _SLICE]:
-                words += settlement_words(one)
+        for words in _slices(map(settlement_words, batch)):
             answers += [_SETTLED[said] for said in await self._store.run("settle", *words, durable="try")]
         return answers
 
@@ -103,6 +97,21 @@ class RedisBroker:
             receipts = [unpack_delivery(*one).receipt for one in asked.result()[1:]]
             if receipts:
                 self._store.run_later("release", *(word for receipt in receipts for word in receipt))
+
+
+def _slices(jobs: Iterable[tuple[Word, ...]]) -> Iterator[list[Word]]:
+    """The words of so many jobs at a time as one script may have; at least one."""
+    words: list[Word] = []
+    count = size = 0
+    for one in jobs:
+        bytes_ = sum(len(word) for word in one if isinstance(word, bytes))
+        if words and (count == _SLICE or size + bytes_ > _BYTES):
+            yield words
+            words, count, size = [], 0, 0
+        words += one
+        count, size = count + 1, size + bytes_
+    if words:
+        yield words
 
 
 def _published(status: int, holder: bytes) -> Published:

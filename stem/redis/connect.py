@@ -9,13 +9,20 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    ClusterDownError,
+    RedisError,
+    ResponseError,
+)
 
 from stem.errors import EngineRefusedError, EngineUnavailableError
-from stem.redis.address import Address, Host, Tls
+from stem.redis.address import Address, Host, Tls, shown
 from stem.redis.wire import TlsWire, Wire
 
 #: Bytes read from the socket at once: a claim brings many envelopes.
@@ -37,7 +44,19 @@ class Connector:
             where = await self._locate()
             return await self._connect_all(where, how_many)
         except (AuthenticationError, AuthorizationError) as fault:
-            raise EngineRefusedError(f"Redis at {_shown(where)} refused the login: {fault}") from None
+            text = (
+                f"Redis at {self._shown(where)} refused the login: {_said(fault)}; user and password stand in the URL"
+            )
+            raise EngineRefusedError(text) from None
+        except MasterNotFoundError:
+            text = f"none of the sentinels {self._shown(None)} answers and knows a primary of {self.address.service!r}"
+            raise EngineUnavailableError(text) from None
+        except ResponseError as fault:
+            if isinstance(fault, BusyLoadingError | ClusterDownError):
+                raise EngineUnavailableError(
+                    f"Redis at {self._shown(where)} cannot serve this now: {_said(fault)}"
+                ) from None
+            raise EngineRefusedError(f"Redis at {self._shown(where)} refused the connection: {_said(fault)}") from None
         except (RedisError, OSError, ssl.SSLError, TimeoutError) as fault:
             raise EngineUnavailableError(f"cannot reach Redis at {self._shown(where)}: {_said(fault)}") from None
 
@@ -64,10 +83,7 @@ class Connector:
         return connection
 
     def _shown(self, where: Host | None) -> str:
-        if where is not None:
-            return _shown(where)
-        hosts = ", ".join(_shown(host) for host in self._nodes)
-        return f"{hosts} ({self.address.mode})"
+        return shown(where) if where is not None else ", ".join(map(shown, self._nodes))
 
     # ---------------------------------------------------------------- where
 
@@ -182,10 +198,6 @@ def _as_lists(ranges: Any) -> list[list[Any]]:
 def _node(said: list[Any], asked: Host) -> Host:
     """A node that does not know its own name is the one that was asked."""
     return (str(said[0]) or asked[0]), int(said[1])
-
-
-def _shown(where: Host | None) -> str:
-    return "?" if where is None else f"{where[0]}:{where[1]}"
 
 
 def _said(fault: BaseException) -> str:

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Final
 
 from stem.errors import EngineRefusedError
-from stem.redis.address import parse
+from stem.redis.address import parse, shown
 from stem.redis.broadcast import RedisBroadcast
 from stem.redis.broker import RedisBroker, RedisRenewals
 from stem.redis.dead_letters import RedisDeadLetters
@@ -79,12 +79,12 @@ class RedisEngine:
     def describe(self) -> dict[str, str]:
         said = self._server
         product, version = _product(said)
-        host, port = self.address.hosts[0]
         return {
             "engine": "redis",
             "server": f"{product} {'.'.join(map(str, version))}" if said else "not connected",
             "mode": self.address.mode,
-            "at": f"{host}:{port}" + (f" and {len(self.address.hosts) - 1} more" if self.address.hosts[1:] else ""),
+            "at": shown(self.address.hosts[0])
+            + (f" and {len(self.address.hosts) - 1} more" if self.address.hosts[1:] else ""),
             "aof": {"1": "on", "0": "off"}.get(said.get("aof_enabled", ""), "unknown"),
             "replicas": said.get("connected_slaves", "unknown"),
             "durability": _promise(self.address.durability, self.address.replicas, said),
@@ -106,6 +106,8 @@ def _product(said: dict[str, str]) -> tuple[str, tuple[int, ...]]:
 
 
 def _check(said: dict[str, str]) -> None:
+    if said.get("redis_mode") == "sentinel":
+        raise EngineRefusedError("this is a sentinel, not a server: use redis+sentinel://host:26379/service")
     product, version = _product(said)
     if version < _OLDEST[product]:
         needed = ".".join(map(str, _OLDEST[product]))

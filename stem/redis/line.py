@@ -55,9 +55,9 @@ class Line(asyncio.Protocol):
             self._watch = self._loop.call_later(self._timeout, self._look)
         return future
 
-    async def close(self) -> None:
-        """Let go; whoever waits for a reply hears that there will be none."""
-        self._die("the engine was closed")
+    async def close(self, why: str) -> None:
+        """Let go; whoever waits for a reply hears why there will be none."""
+        self._die(why)
         await self._connection.disconnect(nowait=True)
 
     # ---------------------------------------------------------------- what the transport calls

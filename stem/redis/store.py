@@ -34,6 +34,8 @@ _NOT_NOW: Final = re.compile(
 _ELSEWHERE: Final = re.compile(r"^MOVED\b|\b(READONLY|MASTERDOWN)\b")
 #: The store cannot take it now: no memory, no disk.
 _FULL: Final = re.compile(r"\b(OOM|MISCONF)\b")
+#: Where in a script it happened: of use to nobody who reads the message.
+_NOISE: Final = re.compile(r"(^user_script:\d+: )|( script: \w+, on @user_script:\d+\.?$)")
 #: Shortest and longest pause between two tries, seconds.
 _PAUSE: Final = (0.02, 0.25)
 #: Who waits looks by itself at growing intervals, up to so many times the first: a message that was lost costs no more.
@@ -179,7 +181,7 @@ class Store:
             answer = await reply
         if isinstance(answer, ReplyError):
             if _ELSEWHERE.search(str(answer)) and line is self._line:
-                await self._hang_up()
+                await self._hang_up(str(_fault(str(answer))))
             raise _fault(str(answer))
         if confirmed is not None and (have := await confirmed) < self.address.replicas:
             text = (
@@ -235,11 +237,11 @@ class Store:
                 raise _fault(str(reply))
         return line
 
-    async def _hang_up(self) -> None:
+    async def _hang_up(self, why: str = "the engine was closed") -> None:
         lines, self._line, self._ear = (self._line, self._ear), None, None
         for line in lines:
             if line is not None:
-                await line.close()
+                await line.close(why)
 
     def _died(self) -> None:
         """What was on its way is lost: those who wait look for themselves, over a new line."""
@@ -259,6 +261,7 @@ class _NotNowError(EngineUnavailableError):
 
 def _fault(text: str) -> EngineUnavailableError | EngineRefusedError:
     """The error for a reply that is one."""
+    text = _NOISE.sub("", text)
     if _NOT_NOW.search(text):
         return _NotNowError(f"Redis cannot serve this now: {text}")
     if _FULL.search(text):

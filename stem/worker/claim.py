@@ -12,7 +12,7 @@ from typing import Final
 from stem.contracts.broker import Delivery
 from stem.contracts.source import WorkSource
 from stem.core.retry import backoff_ms
-from stem.errors import EngineUnavailableError
+from stem.errors import EngineError
 from stem.worker.settle import AWAY
 
 log = logging.getLogger("stem.worker")
@@ -104,7 +104,7 @@ class Claimer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self._source.wait(0)  # the last claim may have lain down to sleep: get up, and pass its ring on
-        except EngineUnavailableError as fault:
+        except EngineError as fault:
             log.debug("still asleep for the store: %s", fault)
 
     async def _run(self) -> None:
@@ -143,7 +143,7 @@ class Claimer:
         asked = time.monotonic()
         try:
             claimed = await self._source.claim(want)
-        except EngineUnavailableError as fault:
+        except EngineError as fault:
             return 0, -self._wait_away(fault)
         if self._away:
             log.warning("the store is back after %d tries", self._away)
@@ -177,12 +177,12 @@ class Claimer:
             self._nap = None
             nap.cancel()
         fault = None if nap.cancelled() else nap.exception()
-        if isinstance(fault, EngineUnavailableError):
+        if isinstance(fault, EngineError):
             await asyncio.sleep(self._wait_away(fault) / 1000)
         elif fault is not None:
             raise fault
 
-    def _wait_away(self, fault: EngineUnavailableError) -> int:
+    def _wait_away(self, fault: EngineError) -> int:
         """Back-off while the store is away; said once when it goes and once when it comes back."""
         self._away += 1
         if self._away == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Coroutine, Mapping
 from datetime import timedelta
@@ -19,10 +20,11 @@ from stem.core.envelope import Envelope
 from stem.core.lease import stop_by
 from stem.core.options import text
 from stem.core.record import Progress
-from stem.errors import ConfigError, JobCancelled, LeaseLost
+from stem.errors import ConfigError, EngineError, JobCancelled, LeaseLost
 from stem.worker.running import Running
 
 R = TypeVar("R")
+log = logging.getLogger("stem.worker")
 
 
 class Attempt:
@@ -103,7 +105,12 @@ class Attempt:
             raise ConfigError(f"progress must be a number from 0 to 100, found {percent!r}")
         extra = msgspec.UNSET if data is None else _as_json(data)
         note = records.encode(Progress(float(percent), text(message, "the message of a progress"), extra))
-        if not await self._broker.progress(self._running.delivery.receipt, note):
+        try:
+            held = await self._broker.progress(self._running.delivery.receipt, note)
+        except EngineError as fault:
+            log.debug("job %s: its progress was not noted: %s", self.id, fault)  # no reason for the job to fail
+            return
+        if not held:
             raise LeaseLost(self.id)
 
     def idempotency_key(self, scope: str = "") -> str:

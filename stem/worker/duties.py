@@ -12,7 +12,7 @@ import msgspec
 
 from stem.contracts.engine import Engine
 from stem.core.commands import COMMAND_TTL_MS, inbox_of
-from stem.errors import EngineUnavailableError
+from stem.errors import EngineError
 
 log = logging.getLogger("stem.worker")
 
@@ -28,7 +28,7 @@ async def show_life(engine: Engine, worker: str, info: Callable[[], Mapping[str,
     while True:
         try:
             await engine.presence.beat(worker, msgspec.json.encode(info()), ttl_ms=BEAT_TTL_MS)
-        except EngineUnavailableError as fault:
+        except EngineError as fault:
             log.debug("no heartbeat: %s", fault)
         await asyncio.sleep(BEAT * (1 + 0.1 * random.random()))
 
@@ -43,7 +43,7 @@ async def sweep(engine: Engine, define_limits: Callable[[], Awaitable[None]]) ->
             await define_limits()
             while await engine.results.sweep():
                 pass
-        except EngineUnavailableError as fault:
+        except EngineError as fault:
             log.debug("no sweep: %s", fault)
         await asyncio.sleep(SWEEP * (0.8 + 0.4 * random.random()))
 
@@ -54,6 +54,6 @@ async def hear(engine: Engine, worker: str, renew: Callable[[], None]) -> None:
         try:
             if await engine.inbox.receive(inbox_of(worker), timeout_ms=COMMAND_TTL_MS):
                 renew()
-        except EngineUnavailableError as fault:
+        except EngineError as fault:
             log.debug("no commands: %s", fault)
             await asyncio.sleep(BEAT)

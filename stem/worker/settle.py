@@ -12,7 +12,7 @@ from stem.contracts.broker import Settled
 from stem.contracts.source import WorkSource
 from stem.core.retry import RetryPolicy, backoff_ms
 from stem.core.settle import Settlement
-from stem.errors import EngineUnavailableError
+from stem.errors import EngineError
 
 log = logging.getLogger("stem.worker")
 
@@ -59,7 +59,7 @@ class Settler:
         while True:
             try:
                 return await self._source.settle(batch)
-            except EngineUnavailableError as fault:
+            except EngineError as fault:
                 tries += 1
                 if tries == 1:
                     log.warning("cannot store %d settlements, trying again: %s", len(batch), fault)

@@ -26,7 +26,7 @@ from stem.core.outcome import Outcome
 from stem.core.registry import Registry
 from stem.core.settle import Settlement, Terms, settle
 from stem.core.task import AnyDeclared
-from stem.errors import ConfigError, EngineUnavailableError
+from stem.errors import ConfigError, EngineError
 from stem.observe.logs import log_failure
 from stem.observe.middleware import Middleware, consume_chain, overriding
 from stem.observe.signals import Signals, WorkerEvent
@@ -281,7 +281,7 @@ class Worker:
             return
         try:
             await self._source.release([delivery.receipt])
-        except EngineUnavailableError as fault:
+        except EngineError as fault:
             log.warning("job %s could not be handed back, its lease will end: %s", delivery.id, fault)
 
     def _forget(self, job_id: str) -> None:
@@ -386,7 +386,7 @@ class Worker:
                 self._held.pop(one.delivery.id, None)
         try:
             await self._source.release(back)
-        except EngineUnavailableError as fault:
+        except EngineError as fault:
             log.warning("%s could not be handed back, the leases will end: %s", _many(len(back), "job"), fault)
 
     async def _drain(self) -> None:
@@ -400,7 +400,7 @@ class Worker:
     async def _leave(self) -> None:
         try:
             await self._engine.presence.leave(self.name)
-        except EngineUnavailableError as fault:
+        except EngineError as fault:
             log.debug("not signed off: %s", fault)
 
 

@@ -70,7 +70,7 @@ def test_the_version_is_told(shop: Shop) -> None:
         (["health", "--url", "sqlite:///a.db?durability=huge"], "a SQLite URL looks like"),
         (["health", "--url", "sqlite:///a%00b.db"], "a SQLite URL looks like"),
         (["enqueue", "demo.helo"], "no task named 'demo.helo' is registered; did you mean 'demo.hello'?"),
-        (["health", "--url", "redis://me:secret@host/0"], "no engine for 'redis://me:***@host/0'"),
+        (["health", "--url", "mysql://me:secret@host/0"], "no engine for 'mysql://me:***@host/0'"),
         (["health", "--url", "sqlite://x"], "a SQLite URL looks like"),
     ],
 )

@@ -443,3 +443,8 @@ async def test_a_handler_is_called_directly_with_a_test_context() -> None:
     assert context.notes == [(50, "half", None)]
     assert isinstance(context.app, FakeStem)
     assert context.app.enqueued(charge) == [Order(id="9")]
+
+
+def test_a_namespace_has_a_name() -> None:
+    with pytest.raises(ConfigError, match="a namespace must have a name"):
+        Stem(namespace="")

@@ -28,10 +28,12 @@ from stem import (
 from stem.contracts.broker import Delivery
 from stem.contracts.engine import Engine, RenewalLine
 from stem.core.context import JobHandle
+from stem.errors import EngineRefusedError
 from stem.memory import MemoryEngine
 from stem.observe.middleware import AnyCall, ConsumeNext, ExecuteNext, SendNext
 from stem.testing import FakeClock
 from stem.testing.sabotage import Sabotage
+from stem.worker import duties
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +59,28 @@ class Sabotaged(Stem):
 
 def sabotaged(*tasks: Any) -> Sabotaged:
     return Sabotaged("memory://", tasks=[ping, *tasks])
+
+
+class Refusing(Stem):
+    """Its store refuses the first claims and settlements."""
+
+    def make_engine(self) -> Engine:
+        engine = super().make_engine()
+        for name in ("claim", "settle"):
+            setattr(engine.broker, name, refuse_at_first(getattr(engine.broker, name)))
+        return engine
+
+
+def refuse_at_first(call: Any) -> Any:
+    left = [2]
+
+    async def refusing(*given: Any, **named: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise EngineRefusedError("the password was changed")
+        return await call(*given, **named)
+
+    return refusing
 
 
 class CutOff(Sabotage):
@@ -376,6 +400,39 @@ class TestOutages:
         away = [line for line in caplog.messages if "cannot claim" in line]
         assert len(away) == 1
         assert any("the store is back" in line for line in caplog.messages)
+
+    async def test_progress_that_cannot_be_noted_fails_no_job(self) -> None:
+        @task("noting", max_retries=0)
+        async def noting(ctx: TaskContext) -> str:
+            await ctx.progress(50)
+            return "done"
+
+        app = sabotaged(noting)
+        async with app:
+            app.sabotage.fail_before("broker.progress")
+            async with app.worker():
+                assert await (await noting.enqueue(app)).result("20s") == "done"
+
+    async def test_a_store_that_refuses_a_worker_that_runs_is_waited_for(self) -> None:
+        """A rotated password, a key that somebody overwrote: the fleet must not end for it."""
+        app = Refusing("memory://", tasks=[ping])
+        async with app:
+            worker = app.worker()
+            async with worker:
+                assert await (await ping.enqueue(app)).result("20s") == "pong"
+            assert worker.failed is None
+
+    async def test_limits_are_written_down_again_for_a_server_that_lost_them(self) -> None:
+        limits: list[int] = []
+
+        async def define() -> None:
+            limits.append(1)
+
+        engine = MemoryEngine()
+        sweeping = asyncio.create_task(duties.sweep(engine, define))
+        await anyio.wait_all_tasks_blocked()
+        sweeping.cancel()
+        assert limits == [1]
 
     async def test_settlements_wait_for_the_store(self) -> None:
         app = sabotaged()

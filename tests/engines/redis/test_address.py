@@ -22,8 +22,8 @@ from stem.redis.names import plain, prefix, safe
         ("redis://:secret@db", Address(mode="standalone", hosts=(("db", 6379),), password="secret")),
         ("rediss://db", Address(mode="standalone", hosts=(("db", 6379),), tls=Tls())),
         (
-            "rediss://db?tls_ca=/ca.pem&tls_cert=/c.pem&tls_key=/k.pem&tls_verify=none",
-            Address(mode="standalone", hosts=(("db", 6379),), tls=Tls("/ca.pem", "/c.pem", "/k.pem", verify=False)),
+            f"rediss://db?tls_ca={__file__}&tls_cert={__file__}&tls_key={__file__}&tls_verify=none",
+            Address(mode="standalone", hosts=(("db", 6379),), tls=Tls(__file__, __file__, __file__, verify=False)),
         ),
         (
             "redis+sentinel://a,b:5/main/2?sentinel_password=x",
@@ -60,7 +60,12 @@ def test_a_url_says_where_and_how(url: str, expected: Address) -> None:
         ("redis+sentinel://db", "names the service"),
         ("redis://db?durable=1", "unknown option 'durable'"),
         ("redis://db?durability=always", "'async' or 'wait', found 'always'"),
-        ("redis://db?replicas=0", "replicas in a Redis URL must be a number from 1"),
+        ("rediss://db?tls_ca=/no/such.pem", "tls_ca of a Redis URL names no file: '/no/such.pem'"),
+        (f"rediss://db?tls_cert={__file__}", "tls_cert and tls_key of a Redis URL go together"),
+        ("redis://db?replicas=2", "are for durability=wait"),
+        ("redis://db?sentinel_password=hunter", "are for redis[+]sentinel://"),
+        ("redis://db?wait_ms=1&wait_ms=2", "stands twice"),
+        ("redis://db?durability=wait&replicas=0", "replicas in a Redis URL must be a number from 1"),
         ("redis://db?timeout_ms=soon", "found 'soon'"),
         ("redis://db?tls_ca=/x", "for rediss:// URLs"),
         ("rediss://db?tls_verify=maybe", "'full' or 'none'"),
@@ -75,6 +80,11 @@ def test_a_wrong_url_is_refused_in_words(url: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as refused:
         parse(url)
     assert "hunter" not in str(refused.value)
+
+
+def test_an_address_shows_no_secret() -> None:
+    made = parse("redis+sentinel://me:hunter@a,[::1]:5/main?sentinel_password=hunter")
+    assert repr(made) == "<Redis sentinel at a:26379, [::1]:5>"
 
 
 @pytest.mark.parametrize("name", ["q", "a:b", "{q}", "a|b", "100%", "%7B", "\x00\n", "héllo 世界", "}{"])

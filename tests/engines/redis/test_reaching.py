@@ -84,6 +84,17 @@ async def test_a_server_that_asks_for_a_certificate_of_ours(certificates: Certif
             await nobody.open()
 
 
+async def test_a_replica_says_that_it_cannot_be_written(server: RedisServer) -> None:
+    """As `stem health` asks."""
+    with RedisServer.start() as replica:
+        replica.ask("REPLICAOF", "127.0.0.1", server.port)
+        engine = RedisEngine(f"{replica.url}?patience_ms=0")
+        await engine.open()
+        with pytest.raises(EngineUnavailableError, match="READONLY"):
+            await engine.presence.leave("nobody")
+        await engine.close()
+
+
 async def test_databases_of_one_server_are_kept_apart(server: RedisServer, make: MakeEngine) -> None:
     zero, one = await make(), await make(f"redis://127.0.0.1:{server.port}/1")
     await publish(zero, submission("a"))

@@ -289,10 +289,22 @@ async def test_a_worker_that_died_asleep_is_passed_over(server: RedisServer, mak
     assert await take(gone, worker="gone") == []
     connection = gone._store._ear
     assert connection is not None
-    await connection.close()
+    await connection.close("gone")
     assert await take(stays, worker="stays") == []
     await publish(stays, submission("a"))
     assert await stays.broker.wait("stays", NEVER_MS)
+
+
+async def test_a_worker_that_hangs_with_its_ring_holds_a_job_up_for_seconds_only(make: MakeEngine) -> None:
+    """Whoever is next in line looks a little later."""
+    hangs, stays = await make(), await make()
+    assert await take(hangs, worker="hangs") == []  # and never waits for its bell
+    assert await take(stays, worker="stays") == []
+    began = time.monotonic()
+    await publish(stays, submission("a"))
+    assert await stays.broker.wait("stays", 10_000)
+    assert 1 < time.monotonic() - began < 4
+    assert [one.id for one in await take(stays, worker="stays")] == ["a"]
 
 
 async def test_a_store_that_is_full_says_so_and_still_lets_jobs_end(server: RedisServer, make: MakeEngine) -> None:

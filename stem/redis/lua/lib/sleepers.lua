@@ -22,18 +22,24 @@ local function lie_down(worker, address, queues)
   call('HSET', P .. 'nap', worker, cmsgpack.pack(nap))
 end
 
--- Wake up to `jobs` workers that sleep on this queue, the longest asleep first. Who is gone is passed over.
+-- Wake up to `jobs` workers that sleep on this queue, the longest asleep first. Who is gone is passed over. The next in
+-- line is asked to look by itself a little later, for who was woken may hang.
 local function ring(queue, jobs)
-  local key = P .. 'sl:' .. queue
-  while jobs > 0 do
-    local names = call('ZRANGE', key, 0, jobs - 1)
+  local key, rung = P .. 'sl:' .. queue, false
+  while true do
+    local names = call('ZRANGE', key, 0, math.max(0, jobs - 1))
     if #names == 0 then return end
+    if jobs <= 0 then
+      local said = rung and call('HGET', P .. 'nap', names[1])
+      if said then call('PUBLISH', P .. '@' .. cmsgpack.unpack(said)[1], 'l' .. names[1]) end
+      return
+    end
     for i = 1, #names do
       local nap = get_up(names[i])
       if not nap then
         call('ZREM', key, names[i])
       elseif call('PUBLISH', P .. '@' .. nap[1], 'w' .. names[i]) > 0 then
-        jobs = jobs - 1
+        jobs, rung = jobs - 1, true
       end
     end
   end
