@@ -83,6 +83,7 @@ class Claimer:
         self._tasks: list[asyncio.Task[None]] = []
         self._nap: asyncio.Future[bool] | None = None
         self._asleep = False
+        self._asleep_until = 0.0
         self._work = asyncio.Event()
 
     def look_again(self) -> None:
@@ -127,12 +128,18 @@ class Claimer:
                 await self._rest(wait_ms)
 
     async def _rest(self, wait_ms: int) -> None:
-        """One of the two sleeps on the bell; the other until the first has found work."""
+        """One of the two sleeps on the bell; the other until the first has found work.
+
+        If the other knows of an earlier timer than the one that sleeps, that one looks at once, and so hears of it.
+        """
+        until = time.monotonic() + wait_ms / 1000
         if self._asleep:
+            if wait_ms > 0 and until < self._asleep_until:
+                self.look_again()
             self._work.clear()
             await self._work.wait()
             return
-        self._asleep = True
+        self._asleep, self._asleep_until = True, until
         try:
             await self._sleep(wait_ms)
         finally:

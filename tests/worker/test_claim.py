@@ -1,0 +1,61 @@
+"""Two claims in alternation, and how they sleep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import anyio
+import pytest
+
+from stem.contracts.broker import Claimed, Delivery, Held, Renewal, Settled
+from stem.core.settle import Settlement
+from stem.values import Receipt
+from stem.worker.claim import Claimer, Slots
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Timers:
+    """A source without work, whose claims say in turn when the next timer is due."""
+
+    def __init__(self, *due_ms: int | None) -> None:
+        self._due, self.waits = list(due_ms), list[int]()
+
+    async def claim(self, limit: int) -> Claimed:
+        await asyncio.sleep(0)
+        return Claimed((), self._due.pop(0) if len(self._due) > 1 else self._due[0])
+
+    async def wait(self, timeout_ms: int) -> bool:
+        self.waits.append(timeout_ms)
+        await asyncio.sleep(timeout_ms / 1000)
+        return False
+
+    async def renew(self, batch: Sequence[Renewal]) -> list[Held]:
+        return []
+
+    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
+        return []
+
+    async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
+        return []
+
+
+async def test_the_earlier_of_two_timers_is_slept_until() -> None:
+    """The first claim saw nothing, and sleeps long; the second saw a timer that was set between the two."""
+
+    def take(deliveries: tuple[Delivery, ...], asked: float) -> None:
+        raise AssertionError("there is no work")
+
+    source = Timers(None, 200)
+    claimer = Claimer(source, Slots(2), take, lambda: None)
+    claimer.start()
+    with anyio.fail_after(5):
+        while not any(wait <= 200 for wait in source.waits):
+            await asyncio.sleep(0.01)
+    await claimer.stop()
