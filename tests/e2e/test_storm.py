@@ -188,7 +188,7 @@ def failover(group: RedisSentinels) -> Blow:
         old.kill()
         for one in replicas:
             one.go_on()
-        group.wait_for_failover(old)
+        group.wait_for_failover(old, seconds=60)  # a first attempt may fail, and the next comes 12 s later
         old.restart()
         old.in_step()
 

@@ -90,7 +90,7 @@ class RedisSentinels:
         old.kill()
         return old
 
-    def wait_for_failover(self, old: RedisServer) -> RedisServer:
+    def wait_for_failover(self, old: RedisServer, *, seconds: float = 20) -> RedisServer:
         """Waits until all sentinels that run name another primary than this one, and that one says the same."""
 
         def successor() -> RedisServer | None:
@@ -102,7 +102,7 @@ class RedisSentinels:
                 return new if new.awake and new.ask("ROLE")[0] == b"master" else None
             return None
 
-        return wait_until(successor, f"the sentinels have put another server into the place of {old}", seconds=20)
+        return wait_until(successor, f"the sentinels have put another server into the place of {old}", seconds=seconds)
 
     def stop(self) -> None:
         for server in [*self.sentinels, *self.servers]:
