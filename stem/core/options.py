@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypedDict, TypeVar
 
 import msgspec
@@ -105,8 +106,9 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
         return 1 if self.at_most_once else DEFAULT_MAX_LOSSES
 
 
+@lru_cache(maxsize=4096)
 def resolve(call: Options, task: Options, queue: Options = NOTHING_SAID) -> Resolved:
-    """The first layer that says something wins, field by field; then the defaults.
+    """The first layer that says something wins, field by field; then the defaults. Equal layers are resolved once.
 
     A call can set a value back to its default by naming it: only UNSET means 'not said'.
     """
