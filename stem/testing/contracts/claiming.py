@@ -17,6 +17,7 @@ from stem.testing.contracts import (
     park,
     publish,
     record_of,
+    release_one,
     settle_one,
     shift,
     state_of,
@@ -30,6 +31,18 @@ from stem.testing.contracts.steps import claims_until
 
 class ClaimContract(Contract):
     """Who gets which job, and when."""
+
+    @pytest.mark.parametrize("limit", [1, 2, 10])
+    async def test_what_comes_back_takes_its_place_in_the_order_of_arrival(self, engine: Engine, limit: int) -> None:
+        """Checklist: 18."""
+        await publish(engine, submission("returned"))
+        held = await take_one(engine)
+        late = [submission("second", delay_ms=1_000), submission("fourth", delay_ms=500)]
+        await publish(engine, submission("first"), late[0], submission("third"), late[1], submission("fifth"))
+        shift(1_000, engine)
+        assert await release_one(engine, held)
+        order = [one.id for one in await take_all(engine, limit=limit)]
+        assert order == ["returned", "first", "second", "third", "fourth", "fifth"]
 
     async def test_first_in_first_out_within_a_priority(self, engine: Engine, other: Engine) -> None:
         """Checklist: 18."""
