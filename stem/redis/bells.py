@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, TypeAlias
 
 from stem.redis.names import plain
 
+#: What is done with a ring that its worker did not hear: the worker, and the queues it slept on.
+PassOn: TypeAlias = Callable[[str, Sequence[str]], None]
 #: How a message begins that rings a worker, and one that asks it to look a little later, for somebody else was rung.
 _WORKER, _LATER = b"w", b"l"
 #: A little later, seconds.
@@ -16,9 +19,9 @@ _PATIENCE: Final = 2.0
 class Bells:
     """Futures by topic; a message completes them all."""
 
-    def __init__(self) -> None:
+    def __init__(self, pass_on: PassOn) -> None:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
-        self.naps = Naps()
+        self.naps = Naps(pass_on)
 
     def heard(self, message: bytes) -> None:
         """A message has come."""
@@ -86,9 +89,9 @@ class Naps:
     comes back to claim. A ring that comes meanwhile is passed on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pass_on: PassOn) -> None:
         self._known: dict[str, Nap] = {}
-        self.unheard: asyncio.Queue[tuple[str, tuple[str, ...]]] = asyncio.Queue()
+        self._pass_on = pass_on
 
     def ask(self, worker: str) -> None:
         """A claim of this worker is sent."""
@@ -122,7 +125,7 @@ class Naps:
             nap.early = nap.asking > 0
         elif nap.state == "left":
             nap.state = "up"
-            self.unheard.put_nowait((worker, nap.queues))
+            self._pass_on(worker, nap.queues)
         else:
             nap.ring()
 
@@ -149,7 +152,7 @@ class Naps:
             return await sleep_on(bell, timeout_ms)
         except asyncio.CancelledError:
             if bell.done():
-                self.unheard.put_nowait((worker, nap.queues))
+                self._pass_on(worker, nap.queues)
             raise
         finally:
             if bell in nap.waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from typing import Any, Final
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -24,9 +24,6 @@ from redis.exceptions import (
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.redis.address import Address, Host, Tls, shown
 from stem.redis.wire import TlsWire, Wire
-
-#: Bytes read from the socket at once: a claim brings many envelopes.
-_READ: Final = 262_144
 
 
 class Connector:
@@ -154,7 +151,6 @@ class Connector:
             "socket_timeout": None,  # the Line watches over its replies itself
             "socket_connect_timeout": address.timeout_ms / 1000,
             "socket_keepalive": True,
-            "socket_read_size": _READ,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 3,
             "client_name": "stem",

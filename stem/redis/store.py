@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from stem.errors import EngineRefusedError, EngineUnavailableError
+from stem.errors import EngineError, EngineRefusedError, EngineUnavailableError
 from stem.redis.address import Address
 from stem.redis.bells import Bells, sleep_on
 from stem.redis.connect import Connector
@@ -27,9 +27,7 @@ log = logging.getLogger("stem.redis")
 
 #: Answers of a server that did nothing with what it was asked, and will not always answer so: their codes, at the
 #: beginning or, where they come out of a script, inside.
-_NOT_NOW: Final = re.compile(
-    r"^(MOVED|ASK)\b|\b(TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|BUSY|NOREPLICAS|UNBLOCKED)\b"
-)
+_NOT_NOW: Final = re.compile(r"^(MOVED|ASK)\b|\b(TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|BUSY|NOREPLICAS)\b")
 #: Among them those that mean: somebody else is the primary by now.
 _ELSEWHERE: Final = re.compile(r"^MOVED\b|\b(READONLY|MASTERDOWN)\b")
 #: The store cannot take it now: no memory, no disk.
@@ -51,7 +49,7 @@ class Store:
         self.prefix = prefix(namespace)
         self.address = address
         self.me = secrets.token_urlsafe(9)
-        self.bells = Bells()
+        self.bells = Bells(self._pass_on)
         self._skew, self._look = skew, look_ms / 1000
         self._root, self._never = f"{self.prefix}seq", f"{self.prefix}never"
         self._connector = Connector(address, self._root)
@@ -61,7 +59,6 @@ class Store:
         self._listens = listens
         self._making: asyncio.Task[Line] | None = None
         self._later: set[asyncio.Task[Any]] = set()
-        self._passing_on: asyncio.Task[None] | None = None
         self._closed = False
         self._quiet_until = 0.0
 
@@ -71,18 +68,12 @@ class Store:
         """Connect now; EngineUnavailableError when that does not work at once."""
         self._closed = False
         await self._get_line()
-        if self._passing_on is None:
-            self._passing_on = asyncio.create_task(self._pass_on_rings(), name="stem-redis-rings")
 
     async def close(self) -> None:
         """Tell the server that nobody of ours sleeps any more, and hang up."""
-        self._closed = True
-        if self._passing_on is not None:
-            self._passing_on.cancel()
-            await asyncio.gather(self._passing_on, return_exceptions=True)
-            self._passing_on = None
         while self._later:
             await asyncio.wait(set(self._later))
+        self._closed = True
         if self._line is not None and self._line.alive:
             sent = [self._send(self._line, script("get_up"), ("", safe(worker))) for worker in self.bells.naps.listed()]
             await asyncio.gather(*sent, return_exceptions=True)
@@ -90,7 +81,7 @@ class Store:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
             self._making = None
-        await self._hang_up()
+        await self._hang_up("the engine was closed")
 
     # ---------------------------------------------------------------- asking
 
@@ -116,8 +107,8 @@ class Store:
                 sent = True
                 return await self._answer(line, wanted, words, noted, durable=durable)
             except EngineUnavailableError as fault:
-                safe = again or not sent or isinstance(fault, _NotNowError)
-                if not safe or self._closed or time.monotonic() >= deadline:
+                harmless = again or not sent or isinstance(fault, _NotNowError)
+                if not harmless or self._closed or time.monotonic() >= deadline:
                     raise
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _PAUSE[1])
@@ -177,13 +168,14 @@ class Store:
             loaded = line.send(("SCRIPT", "LOAD", wanted.text))
             reply = self._send(line, wanted, words, noted)
             confirmed = line.send(("WAIT", self.address.replicas, self.address.wait_ms)) if confirm else None
-            await loaded
             answer = await reply
+            if isinstance(refused := await loaded, ReplyError):
+                answer = refused
         if isinstance(answer, ReplyError):
             if _ELSEWHERE.search(str(answer)) and line is self._line:
                 await self._hang_up(str(_fault(str(answer))))
             raise _fault(str(answer))
-        if confirmed is not None and (have := await confirmed) < self.address.replicas:
+        if confirmed is not None and (have := _count(await confirmed)) < self.address.replicas:
             text = (
                 f"stored, but {have} of {self.address.replicas} replicas confirmed it within {self.address.wait_ms} ms"
             )
@@ -204,7 +196,7 @@ class Store:
         return line.send(("EVALSHA", wanted.sha, 2, self._root, self._never, self._skew(), *words), noted)
 
     async def _quietly(self, name: str, words: Sequence[Word]) -> None:
-        with contextlib.suppress(EngineUnavailableError):  # what is done so must not matter when the store is away
+        with contextlib.suppress(EngineError):  # what is done so must not matter when the store cannot do it
             await self.run(name, *words)
 
     async def _get_line(self) -> Line:
@@ -223,21 +215,24 @@ class Store:
             task.exception()  # each caller gets it from its own await
 
     async def _make_line(self) -> Line:
-        await self._hang_up()
+        await self._hang_up("the connection to Redis broke")
         made = await self._connector.connect(1 + self._listens)
-        lines = [
+        line, *ears = [
             Line(one, timeout=self.address.timeout_ms / 1000, heard=self.bells.heard, died=self._died) for one in made
         ]
-        self._line = line = lines[0]
-        if self._listens:
-            self._ear = lines[1]
-            reply = await lines[1].send(("SUBSCRIBE", f"{self.prefix}@{self.me}"))
-            if isinstance(reply, ReplyError):
-                await self._hang_up()
-                raise _fault(str(reply))
+        try:
+            for ear in ears:  # nothing is asked before we hear: who lies down unheard is passed over as gone
+                reply = await ear.send(("SUBSCRIBE", f"{self.prefix}@{self.me}"))
+                if isinstance(reply, ReplyError):
+                    raise _fault(str(reply))
+        except BaseException:
+            for one in (line, *ears):
+                await one.close("the connection to Redis could not be used")
+            raise
+        self._line, self._ear = line, ears[0] if ears else None
         return line
 
-    async def _hang_up(self, why: str = "the engine was closed") -> None:
+    async def _hang_up(self, why: str) -> None:
         lines, self._line, self._ear = (self._line, self._ear), None, None
         for line in lines:
             if line is not None:
@@ -248,15 +243,18 @@ class Store:
         if not self._closed:
             self.bells.ring_all()
 
-    async def _pass_on_rings(self) -> None:
-        """Rings for workers that had stopped waiting belong to the next one."""
-        while True:
-            worker, queues = await self.bells.naps.unheard.get()
-            await self._quietly("get_up", ("1", safe(worker), *map(safe, queues)))
+    def _pass_on(self, worker: str, queues: Sequence[str]) -> None:
+        """A ring for a worker that had stopped waiting belongs to the next one."""
+        self.run_later("get_up", "1", safe(worker), *map(safe, queues))
 
 
 class _NotNowError(EngineUnavailableError):
     """The server did nothing with it; asking again is safe."""
+
+
+def _count(reply: Any) -> int:
+    """How many replicas confirmed; none when the server said no instead, as a primary does that was just deposed."""
+    return reply if isinstance(reply, int) else 0
 
 
 def _fault(text: str) -> EngineUnavailableError | EngineRefusedError:

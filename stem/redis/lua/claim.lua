@@ -6,7 +6,7 @@
 -- slowly: claiming
 -- Most claims find jobs of one queue at one level that nobody has had before, without a limit or an expiry, and nothing
 -- that is due. They are served here; whatever else there is, nothing has been written yet.
-local LOOK, limit, worker = 1000, tonumber(ARGV[2]), ARGV[3]
+local limit, worker = tonumber(ARGV[2]), ARGV[3]
 
 -- The level to serve and its line; nothing when the claim is not a plain one.
 local function plain_line(queue)
@@ -20,7 +20,7 @@ local function plain_line(queue)
     if line[queued_at(level)] > 0 then
       if not found then
         found = level
-        if line[queued_at(level)] >= limit and line[TICK] % 8 ~= 7 then break end
+        if line[queued_at(level)] >= limit and not is_guarded(line) then break end
       else
         return
       end
@@ -50,7 +50,7 @@ local function serve_plainly(queue)
   end
   local size = 0
   for k = 1, #entries do -- not more than a few megabytes
-    if size > 4000000 then entries[k] = nil else size = size + #entries[k][2][2] end
+    if size > SIZE then entries[k] = nil else size = size + #entries[k][2][2] end
   end
   if #entries == 0 then return end
   local head = struct.pack('<BBH', RUNNING, level, 0)

@@ -58,7 +58,10 @@ def test_buckets_fill_and_empty_alike(told: Any, bucket: Bucket, parts: float, p
 def test_levels_are_guarded_alike(told: Any) -> None:
     text = (
         "local strict, TICK = false, 1\n"
-        "local function queued_at(level) return 2 + level end\n" + claiming_function("guarded") + "local answers = {}\n"
+        "local function queued_at(level) return 2 + level end\n"
+        + function("heads", "is_guarded")
+        + function("claiming", "guarded")
+        + "local answers = {}\n"
         "for tick = 0, 199 do local line = {tick}\n"
         "for level = 0, 9 do line[2 + level] = string.sub(ARGV[1], level + 1, level + 1) == '1' and 1 or 0 end\n"
         "answers[#answers + 1] = tostring(guarded(line)) end\n"
@@ -79,7 +82,7 @@ def test_levels_are_guarded_alike(told: Any) -> None:
 def test_jobs_end_alike(told: Any, losses: int, most: int, gap: int | None) -> None:
     text = (
         "local LOSSES, MAX_LOSSES, EXPIRES, now = 1, 2, 3, 1000\n"
-        + claiming_function("ended")
+        + function("claiming", "ended")
         + "return ended({tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])})"
     )
     expires = None if gap is None else 1_000 + gap
@@ -93,8 +96,8 @@ def part(name: str) -> str:
     return (files("stem.redis") / "lua" / "lib" / f"{name}.lua").read_text("utf-8")
 
 
-def claiming_function(name: str) -> str:
-    """One function of the claim, as it is shipped."""
-    text = part("claiming")
+def function(file: str, name: str) -> str:
+    """One function of a part, as it is shipped."""
+    text = part(file)
     start = text.index(f"local function {name}(")
-    return text[start : text.index("\nend\n", start) + len("\nend\n")]
+    return text[start : text.index("end\n\n", start)] + "end\n"

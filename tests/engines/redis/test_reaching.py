@@ -133,6 +133,22 @@ async def test_durability_wait_refuses_what_no_replica_has_confirmed(server: Red
     assert await publish(other, submission("a")) == ["duplicate"]
 
 
+async def test_a_server_that_refuses_to_wait_has_confirmed_nothing(server: RedisServer, make: MakeEngine) -> None:
+    """As a primary does that is deposed meanwhile: UNBLOCKED."""
+    server.ask("ACL", "SETUSER", "hasty", "on", ">x", "~*", "&*", "+@all", "-wait")
+    engine = await make(f"redis://hasty:x@127.0.0.1:{server.port}/0?durability=wait&patience_ms=0")
+    with pytest.raises(EngineUnavailableError, match="0 of 1 replicas"):
+        await publish(engine, submission("a"))
+
+
+async def test_a_user_who_may_not_teach_scripts_is_told_so(server: RedisServer, make: MakeEngine) -> None:
+    server.ask("SCRIPT", "FLUSH")
+    server.ask("ACL", "SETUSER", "dumb", "on", ">x", "~*", "&*", "+@all", "-script")
+    engine = await make(f"redis://dumb:x@127.0.0.1:{server.port}/0")
+    with pytest.raises(EngineRefusedError, match=r"(?i)no permissions"):
+        await publish(engine, submission("a"))
+
+
 async def test_a_settlement_that_no_replica_has_confirmed_is_stored_and_told(
     server: RedisServer, make: MakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:

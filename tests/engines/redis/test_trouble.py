@@ -124,7 +124,7 @@ def test_a_ring_heard_before_the_reply_that_it_follows_counts() -> None:
     """Replies and messages come on two connections."""
 
     async def run_it() -> list[bool]:
-        naps = Naps()
+        naps = Naps(lambda worker, queues: None)
         naps.ask("w")
         naps.ask("w")
         naps.rang("w")
@@ -282,6 +282,28 @@ async def test_a_wait_given_up_between_ring_and_return_passes_it_on(make: MakeEn
     await asyncio.gather(leaving, return_exceptions=True)
     with anyio.fail_after(SOON_MS / 1000):
         assert await staying
+
+
+async def test_a_ring_that_the_server_refuses_to_pass_on_is_the_only_one_lost(
+    server: RedisServer, make: MakeEngine
+) -> None:
+    leaves, stays = await make(), await make()
+    server.ask("SET", "{stem}:nap", "somebody else's")
+    leaves._store._pass_on("leaves", ["q"])
+    while leaves._store._later:
+        await asyncio.sleep(0.01)
+    server.ask("DEL", "{stem}:nap")
+    assert await take(stays, worker="stays") == []
+    leaves._store._pass_on("leaves", ["q"])
+    assert await stays.broker.wait("stays", SOON_MS)
+
+
+async def test_a_ring_passed_on_while_its_engine_closes_arrives(make: MakeEngine) -> None:
+    leaves, stays = await make(), await make()
+    assert await take(stays, worker="stays") == []
+    leaves._store._pass_on("leaves", ["q"])
+    await leaves.close()
+    assert await stays.broker.wait("stays", NEVER_MS)
 
 
 async def test_a_worker_that_died_asleep_is_passed_over(server: RedisServer, make: MakeEngine) -> None:

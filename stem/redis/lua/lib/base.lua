@@ -5,6 +5,9 @@ local clock = call('TIME')
 local real = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local now = real + ARGV[1]
 
+-- How long it is remembered, in ms, that somebody waits; who still does says so again before that.
+local WHILE = 150000
+
 -- Runs `command ...list`, or `command key ...list`, in slices that Lua can unpack.
 local function many(command, list, key)
   for i = 1, #list, 4000 do

@@ -1,8 +1,6 @@
 -- uses: line limits unique sleepers watchers
 -- A claim of any kind; see claim.lua.
 local PROMOTE = 100
--- Bytes of envelopes that one claim hands out, and a few more.
-local SIZE = 4000000
 local limit, worker, address, strict = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
 local queues = {unpack(ARGV, 6)}
 local taken, looked, fence, size = {-1}, LOOK, nil, 0
@@ -122,9 +120,9 @@ end
 
 -- The level that this claim serves first, as core/priority.py decides, or nil.
 local function guarded(line)
-  local tick = line[TICK]
+  local tick, turn = line[TICK], is_guarded(line)
   line[TICK] = tick + 1
-  if strict or tick % 8 ~= 7 then return nil end
+  if strict or not turn then return nil end
   local level = 9 - math.floor(tick / 8) % 10
   for step = 0, 9 do
     local here = (level - step) % 10

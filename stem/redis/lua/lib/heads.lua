@@ -3,10 +3,15 @@
 
 local LINE = '<BI4I4I4dI4I4dI4I4dI4I4dI4I4dI4I4dI4I4dI4I4dI4I4dI4I4d'
 local PAUSED, TICK = 1, 2
+-- Jobs that one claim looks at, and bytes of envelopes that it hands out, and a few more.
+local LOOK, SIZE = 1000, 4000000
 local lines = {}
 local function queued_at(level) return 3 + 3 * level end
 local function back_at(level) return 4 + 3 * level end
 local function cursor_at(level) return 5 + 3 * level end
+
+-- Whether the next claim of this queue is one that serves a rotating level first: core/priority.py.
+local function is_guarded(line) return line[TICK] % 8 == 7 end
 
 -- The queue, or false when it was never used.
 local function find_line(queue)

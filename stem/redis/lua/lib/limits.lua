@@ -3,7 +3,6 @@
 -- zset 'k:<queue>|<key>' jobs parked under a key, by order of arrival; set 'kq:<key>' of their queues; set 'qk:<queue>'
 -- of their keys; set 'pk:<name>' of the keys of a limit that have parked jobs; zset 'pt' of when to look at a key again.
 
-local LOOK = 1000
 local rows = {}
 local LEVEL = '<ddd'
 

@@ -1,7 +1,6 @@
 -- uses: base
 -- Who waits for what: set 'w:<topic>' of addresses, each told once. A set lives for a while; who still waits says so
 -- again.
-local WHILE = 150000
 
 -- Note that the engine at `address` waits for this topic; with an empty address nobody does.
 local function arm(topic, address)

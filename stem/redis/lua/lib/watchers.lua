@@ -5,17 +5,17 @@
 -- Note that the engine at `address` waits for this job; with an empty address nobody does.
 local function arm_job(kind, id, address)
   if address == '' then return end
-  local key, waiting = P .. 'w' .. kind, nil
-  waiting = call('HGET', key, id)
+  local key = P .. 'w' .. kind
+  local waiting = call('HGET', key, id)
   if not waiting then
     call('HSET', key, id, address)
   elseif not string.find(waiting, address, 1, true) then
     call('HSET', key, id, waiting .. ' ' .. address)
   end
-  call('ZADD', key .. 'z', now + 150000, id)
+  call('ZADD', key .. 'z', now + WHILE, id)
 end
 
--- Tell who waits for these jobs.
+-- Tell who waits for these jobs. Whether anybody waits at all is asked once a script.
 local anybody = {}
 local function tell_of(kind, ids)
   local key = P .. 'w' .. kind
