@@ -190,7 +190,7 @@ def failover(group: RedisSentinels) -> Blow:
             one.go_on()
         group.wait_for_failover(old, seconds=60)  # a first attempt may fail, and the next comes 12 s later
         old.restart()
-        old.in_step()
+        group.wait_for_calm()
 
     return lambda: asyncio.to_thread(change)
 

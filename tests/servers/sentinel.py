@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,15 +11,16 @@ from redis.exceptions import ConnectionError, ResponseError, TimeoutError  # noq
 
 from tests.servers.binaries import redis_binary, version
 from tests.servers.ports import LOOPBACK
-from tests.servers.process import ServerError, wait_until
+from tests.servers.process import ServerError, tail, wait_until
 from tests.servers.redis import RedisServer
 
 GROUP = "mymaster"
 QUORUM = 2
 
-#: A sentinel of Redis 7 or later can be told to look more often than each second or each ten. Not `ping-period`: a
+#: What a sentinel of Redis 7 or later can be told. To look more often than each second or each ten; not `ping-period`: a
 #: replica whose INFO is older than five of those is not promoted, and INFO is asked for each second at most meanwhile.
-HASTE = {"info-period": 100, "ask-period": 100, "publish-period": 100}
+#: And not to keep still for half a minute ("tilt") each time a busy machine did not let it run for two seconds.
+HASTE = {"info-period": 100, "ask-period": 100, "publish-period": 100, "tilt-trigger": 20_000, "tilt-period": 1_000}
 
 
 class RedisSentinels:
@@ -66,10 +67,7 @@ class RedisSentinels:
                 if version(binary) >= (7, 0):
                     for name, number in HASTE.items():
                         sentinel.ask("SENTINEL", "DEBUG", name, number)
-            wait_until(
-                lambda: all(watches(one) for one in group.sentinels),
-                "each sentinel knows the other sentinels and the replicas",
-            )
+            group.wait_for_calm()
             stack.pop_all()
         return group
 
@@ -91,7 +89,11 @@ class RedisSentinels:
         return old
 
     def wait_for_failover(self, old: RedisServer, *, seconds: float = 20) -> RedisServer:
-        """Waits until all sentinels that run name another primary than this one, and that one says the same."""
+        """Waits until all sentinels that run name another primary than this one, and that one says the same.
+
+        The sentinel that leads names it as soon as it is promoted, and is still busy with the replicas: who wants to kill
+        the next one asks for `wait_for_calm` first.
+        """
 
         def successor() -> RedisServer | None:
             named = {self._named_by(one) for one in self.sentinels if one.awake}
@@ -102,7 +104,25 @@ class RedisSentinels:
                 return new if new.awake and new.ask("ROLE")[0] == b"master" else None
             return None
 
-        return wait_until(successor, f"the sentinels have put another server into the place of {old}", seconds=seconds)
+        try:
+            return wait_until(successor, f"the sentinels name another primary than {old}", seconds=seconds)
+        except ServerError as fault:
+            raise ServerError(f"{fault}. {tail(*(one.log for one in self.sentinels))}") from None
+
+    def wait_for_calm(self) -> None:
+        """Waits until all six run, follow and know each other, and no failover is under way.
+
+        A failover that begins while another one has not ended can hang for good: its first leader goes on to give orders
+        for the former primary.
+        """
+        try:
+            wait_until(
+                lambda: all(watches(one) for one in self.sentinels),
+                "each sentinel knows the other sentinels and the replicas",
+                seconds=30,
+            )
+        except ServerError as fault:
+            raise ServerError(f"{fault}. {tail(*(one.log for one in self.sentinels))}") from None
 
     def stop(self) -> None:
         for server in [*self.sentinels, *self.servers]:
@@ -126,6 +146,16 @@ def watches(sentinel: RedisServer) -> bool:
     with contextlib.suppress(ResponseError):  # NOQUORUM
         sentinel.ask("SENTINEL", "CKQUORUM", GROUP)
         others = sentinel.ask("SENTINEL", "SENTINELS", GROUP)
-        replicas = [dict(zip(one[::2], one[1::2], strict=True)) for one in sentinel.ask("SENTINEL", "REPLICAS", GROUP)]
-        return len(others) == 2 and [one[b"master-link-status"] for one in replicas] == [b"ok", b"ok"]
+        primary = fields(sentinel.ask("SENTINEL", "MASTER", GROUP))
+        replicas = [fields(one) for one in sentinel.ask("SENTINEL", "REPLICAS", GROUP)]
+        return (
+            len(others) == 2
+            and primary[b"flags"] == b"master"
+            and [(one[b"flags"], one[b"master-link-status"]) for one in replicas] == [(b"slave", b"ok")] * 2
+        )
     return False
+
+
+def fields(words: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Names and values in turn, as a sentinel answers."""
+    return dict(zip(words[::2], words[1::2], strict=True))
