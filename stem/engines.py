@@ -42,12 +42,12 @@ def make_engine(url: str, namespace: str, *, results: str = "") -> Engine:
         return SqliteEngine(path, namespace=namespace, durability=durability)
     if scheme.startswith("redis"):
         try:
-            from stem.redis import RedisEngine
+            from stem.redis import engine_class
         except ModuleNotFoundError as fault:
             if fault.name not in {"redis", "hiredis"}:
                 raise
             raise ConfigError("the engine on Redis needs redis-py: pip install 'stem-jobs[redis]'") from None
-        return RedisEngine(url, namespace=namespace)
+        return engine_class(url)(url, namespace=namespace)
     raise ConfigError(f"no engine for {redacted(url)!r}; expected one of: {KNOWN}")
 
 

@@ -13,6 +13,8 @@ from stem.errors import ConfigError
 
 Mode: TypeAlias = Literal["standalone", "sentinel", "cluster"]
 Durability: TypeAlias = Literal["async", "wait"]
+#: What lies in one slot of a cluster.
+Partition: TypeAlias = Literal["namespace", "queue"]
 Host: TypeAlias = tuple[str, int]
 
 _SCHEMES: Final[dict[str, tuple[Mode, bool]]] = {
@@ -30,6 +32,7 @@ _OPTIONS: Final = (
     "durability",
     "replicas",
     "wait_ms",
+    "partition",
     "timeout_ms",
     "patience_ms",
     "tls_ca",
@@ -69,6 +72,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     durability: Durability = "async"
     replicas: int = 1
     wait_ms: int = 500
+    partition: Partition = "namespace"
     timeout_ms: int = 5_000
     patience_ms: int = 2_000
 
@@ -112,6 +116,7 @@ def parse(url: str) -> Address:
         durability=_durability(said.get("durability", "async")),
         replicas=_number(said, "replicas", 1, least=1),
         wait_ms=_number(said, "wait_ms", 500, least=1),
+        partition=_partition(said.get("partition", "namespace")),
         timeout_ms=_number(said, "timeout_ms", 5_000, least=100),
         patience_ms=_number(said, "patience_ms", 2_000, least=0),
     )
@@ -132,6 +137,10 @@ def _check_together(mode: Mode, said: Mapping[str, str]) -> None:
     """Options that would do nothing."""
     if said.get("durability") != "wait" and ("replicas" in said or "wait_ms" in said):
         raise ConfigError("replicas and wait_ms of a Redis URL are for durability=wait")
+    if mode != "cluster" and "partition" in said:
+        raise ConfigError(
+            "partition of a Redis URL says how queues spread over a cluster: use it with redis+cluster://"
+        )
     if mode != "sentinel" and ("sentinel_username" in said or "sentinel_password" in said):
         raise ConfigError("sentinel_username and sentinel_password are for redis+sentinel:// URLs")
     if ("tls_cert" in said) != ("tls_key" in said):
@@ -197,6 +206,14 @@ def _durability(text: str) -> Durability:
     if text == "async":
         return "async"
     raise ConfigError(f"durability of a Redis URL must be 'async' or 'wait', found {text!r}")
+
+
+def _partition(text: str) -> Partition:
+    if text == "queue":
+        return "queue"
+    if text == "namespace":
+        return "namespace"
+    raise ConfigError(f"partition of a Redis URL must be 'namespace' or 'queue', found {text!r}")
 
 
 def _number(said: Mapping[str, str], name: str, default: int, *, least: int) -> int:

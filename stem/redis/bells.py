@@ -116,6 +116,16 @@ class Naps:
         if worker in self._known:
             self._known[worker].state = "up"
 
+    def leave(self, worker: str) -> None:
+        """This worker has found work elsewhere and does not listen: a ring for it is passed on."""
+        nap = self._known.get(worker)
+        if nap is not None and nap.state == "asleep" and not nap.waiting:
+            nap.state = "left"
+
+    def hand_on(self, worker: str) -> None:
+        """The ring that this worker has heard belongs to the next one."""
+        self._pass_on(worker, self._known[worker].queues)
+
     def rang(self, worker: str) -> None:
         """The server has taken this worker off its lists, for there is work."""
         nap = self._known.get(worker)

@@ -13,7 +13,7 @@ from stem.core.priority import queue_order
 from stem.core.settle import Settlement
 from stem.redis.line import Word
 from stem.redis.names import safe
-from stem.redis.rows import STATES, settlement_words, submission_words, unpack_delivery
+from stem.redis.rows import STATES, StoredEffect, settlement_words, submission_words, unpack_delivery
 from stem.redis.store import Store
 from stem.values import Receipt
 
@@ -78,13 +78,25 @@ class RedisBroker:
         return [said == 1 for said in await self._store.run("release", *words)] if words else []
 
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
+        return await self.settle_with(batch, [one.effects for one in batch])
+
+    async def settle_with(
+        self, batch: Sequence[Settlement], effects: Sequence[Sequence[StoredEffect]]
+    ) -> list[Settled]:
+        """Settle, with these effects in the place of their own."""
         answers: list[Settled] = []
-        for words in _slices(map(settlement_words, batch)):
+        for words in _slices(map(settlement_words, batch, effects)):
             answers += [_SETTLED[said] for said in await self._store.run("settle", *words, durable="try")]
         return answers
 
     async def cancel(self, job_id: str, reason: str, settlement: Settlement) -> Cancelling:
-        words = (job_id, *settlement_words(settlement)[1:])
+        return await self.cancel_with(job_id, reason, settlement, settlement.effects)
+
+    async def cancel_with(
+        self, job_id: str, reason: str, settlement: Settlement, effects: Sequence[StoredEffect]
+    ) -> Cancelling:
+        """Cancel, with these effects in the place of the settlement's own."""
+        words = (job_id, *settlement_words(settlement, effects)[1:])
         status, state = await self._store.run("cancel", reason, *words, again=False, durable="yes")
         return Cancelling(status.decode(), STATES[state])
 

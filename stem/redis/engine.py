@@ -15,6 +15,7 @@ from stem.redis.inbox import RedisInbox
 from stem.redis.jobs import RedisJobs
 from stem.redis.limiter import RedisLimiter
 from stem.redis.locks import RedisLocks
+from stem.redis.names import prefix
 from stem.redis.presence import RedisPresence
 from stem.redis.queues import RedisQueues
 from stem.redis.results import RedisResults
@@ -31,17 +32,20 @@ _OLDEST: Final = {"redis": (6, 2), "valkey": (7, 2)}
 class RedisEngine:
     """The engine on Redis or Valkey; `url` as in `stem.redis.address`.
 
-    `look_ms`: after how long who waits looks by itself for the first time, should a message have been lost.
+    `look_ms`: after how long who waits looks by itself for the first time, should a message have been lost. `queue`: the
+    keys are those of the part of the namespace that one queue has for itself, see `stem.redis.partition`.
     """
 
-    def __init__(self, url: str, *, namespace: str = "stem", look_ms: int = 1_000) -> None:
+    def __init__(self, url: str, *, namespace: str = "stem", look_ms: int = 1_000, queue: str | None = None) -> None:
         self.url = url
         self.namespace = namespace
+        self.queue = queue
+        self._prefix = prefix(namespace, queue)
         self.skew_ms = 0
         self._look_ms = look_ms
         self.address = parse(url)
         self._server: dict[str, str] = {}
-        self._store = store = self._make_store()
+        self.store = store = self.make_store()
         self.broker = RedisBroker(store)
         self.queues = RedisQueues(store)
         self.jobs = RedisJobs(store)
@@ -58,23 +62,23 @@ class RedisEngine:
 
     async def open(self) -> None:
         """Connect, and see whether the server is fit; EngineRefusedError when it would lose jobs."""
-        await self._store.open()
+        await self.store.open()
         try:
-            self._server = _facts(await self._store.ask("INFO"))
+            self._server = _facts(await self.store.ask("INFO"))
             _check(self._server)
         except BaseException:
-            await self._store.close()
+            await self.store.close()
             raise
 
     async def close(self) -> None:
-        await self._store.close()
+        await self.store.close()
 
     async def now_ms(self) -> int:
-        return int(await self._store.run("now"))
+        return int(await self.store.run("now"))
 
     def renewals(self) -> RedisRenewals:
         """A second connection, for the renewal thread."""
-        return RedisRenewals(lambda: self._make_store(listens=False))
+        return RedisRenewals(lambda: self.make_store(listens=False))
 
     def describe(self) -> dict[str, str]:
         said = self._server
@@ -90,8 +94,9 @@ class RedisEngine:
             "durability": _promise(self.address.durability, self.address.replicas, said),
         }
 
-    def _make_store(self, *, listens: bool = True) -> Store:
-        return Store(self.address, self.namespace, lambda: self.skew_ms, self._look_ms, listens=listens)
+    def make_store(self, *, listens: bool = True) -> Store:
+        """Connections of their own to the same keys."""
+        return Store(self.address, self._prefix, lambda: self.skew_ms, self._look_ms, listens=listens)
 
 
 def _facts(info: bytes) -> dict[str, str]:

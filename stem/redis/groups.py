@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stem.contracts.groups import GroupState, Member
 from stem.core.envelope import Submission
-from stem.redis.rows import packed_submission, pairs
+from stem.redis.rows import Outgoing, packed, pairs
 from stem.redis.store import Store
 
 
@@ -17,9 +17,15 @@ class RedisGroups:
         self._store = store
 
     async def create(
-        self, group_id: str, members: Sequence[str], callback: Submission | None, *, collect: bool, ttl_ms: int
+        self,
+        group_id: str,
+        members: Sequence[str],
+        callback: Submission | Outgoing | None,
+        *,
+        collect: bool,
+        ttl_ms: int,
     ) -> bool:
-        fired = b"" if callback is None else packed_submission(callback)
+        fired = b"" if callback is None else packed(callback)
         words = (group_id, "1" if collect else "", ttl_ms, fired, *members)
         return bool(await self._store.run("create_group", *words, again=False, durable="yes"))
 

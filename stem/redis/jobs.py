@@ -13,7 +13,7 @@ from stem.redis.rows import CANCEL, FAILED, PARKED, RUNNING, STATES, Over, pairs
 from stem.redis.store import Store
 
 #: Above every sequence number.
-_END: Final = 2**53
+END: Final = 2**53
 #: Rows that one look takes from each place in which jobs may lie.
 _SLICE: Final = 200
 #: What stands before the id of a finished job in the index of the last ones.
@@ -37,12 +37,16 @@ class RedisJobs:
 
     async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[JobRow], str]:
         before = cursors.number(cursor)
-        below = _END if before is None else before
-        queues = [safe(which.queue)] if which.queue else await self._queues()
-        rows = await self._live(which, queues, limit + 1, below) + await self._over(which, limit + 1, below)
-        rows.sort(key=lambda pair: -pair[0])
+        rows = await self.rows(which, limit + 1, END if before is None else before)
         page = rows[:limit]
         return [row for _, row in page], str(page[-1][0]) if len(rows) > limit else ""
+
+    async def rows(self, which: JobFilter, limit: int, below: int) -> list[tuple[int, JobRow]]:
+        """Up to `limit` of the newest jobs with a number below this one, each with its number."""
+        queues = [safe(which.queue)] if which.queue else await self._queues()
+        rows = await self._live(which, queues, limit, below) + await self._over(which, limit, below)
+        rows.sort(key=lambda pair: -pair[0])
+        return rows[:limit]
 
     async def _queues(self) -> list[str]:
         return [name.decode() for name in await self._store.ask("SMEMBERS", f"{self._store.prefix}qs")]

@@ -11,9 +11,10 @@ from urllib.parse import unquote
 _UNSAFE: Final = re.compile(r"[%|{}\x00-\x1f\x7f]")
 
 
-def prefix(namespace: str) -> str:
-    """The beginning of every key of a namespace, and with it the slot of a cluster in which they all lie."""
-    return f"{{{safe(namespace)}}}:"
+def prefix(namespace: str, queue: str | None = None) -> str:
+    """The beginning of every key of a namespace, or of its part for one queue, and with it the slot of a cluster."""
+    part = "" if queue is None else f"|{safe(queue)}"
+    return f"{{{safe(namespace)}{part}}}:"
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
 
 from stem.contracts.broker import Delivery
 from stem.core.envelope import Submission
@@ -161,36 +163,50 @@ def _more(sub: Submission) -> bytes:
     return _words((sub.limit_key, sub.rate_key, unique.key, for_ms, "1" if unique.until == "start" else ""))
 
 
-def settlement_words(one: Settlement) -> tuple[Word, ...]:
-    """A settlement: nine words, as `lua/lib/ending.lua` says."""
+class Outgoing(msgspec.Struct, frozen=True):
+    """In the place of an effect that belongs to another partition: what is put out, under a token that never comes again."""
+
+    token: str
+    what: bytes
+
+
+StoredEffect: TypeAlias = Effect | Outgoing
+
+
+def settlement_words(one: Settlement, effects: Sequence[StoredEffect]) -> tuple[Word, ...]:
+    """A settlement with these effects: nine words, as `lua/lib/ending.lua` says."""
     job_id, fence = one.receipt
-    effects = _effects(one.effects) if one.effects else b""
+    packed = b"".join(map(packed_effect, effects)) if effects else b""
     action = one.action
     match action:
         case Finish():
-            return (job_id, fence, "F", NUMBER[action.state], action.record, action.keep_ms, "", "", effects)
+            return (job_id, fence, "F", NUMBER[action.state], action.record, action.keep_ms, "", "", packed)
         case Again():
-            return (job_id, fence, "A", action.delay_ms, action.attempts, action.overrides, action.error, "", effects)
+            return (job_id, fence, "A", action.delay_ms, action.attempts, action.overrides, action.error, "", packed)
         case Bury():
             state = NUMBER[action.state]
-            return (job_id, fence, "B", state, action.record, action.keep_ms, action.reason, action.dead_ms, effects)
+            return (job_id, fence, "B", state, action.record, action.keep_ms, action.reason, action.dead_ms, packed)
 
 
-def packed_submission(sub: Submission) -> bytes:
-    """The eight words of a job in one."""
-    return _words(submission_words(sub))
+def handed_on(what: Submission | Outgoing) -> tuple[Word, ...]:
+    """A job that is published here, or put out: `hand_on` in `lua/lib/groups.lua`."""
+    return (what.token, what.what) if isinstance(what, Outgoing) else submission_words(what)
 
 
-def _effects(effects: Sequence[Effect]) -> bytes:
-    return b"".join(map(_effect, effects))
+def packed(what: Submission | Outgoing) -> bytes:
+    """The same in one word."""
+    return _words(handed_on(what))
 
 
-def _effect(effect: Effect) -> bytes:
+def packed_effect(effect: StoredEffect) -> bytes:
+    """One effect, as `lua/lib/effects.lua` says."""
     match effect:
         case Enqueue(submission):
             return _words(("E", *submission_words(submission)))
         case Arrive(group, member, ok, value):
             return _words(("A", group, member, "1" if ok else "", value))
+        case Outgoing(token, what):
+            return _words(("O", token, what))
 
 
 def _words(words: Sequence[Word]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stem.contracts.schedules import Entry, Fired
 from stem.core.envelope import Submission
-from stem.redis.rows import pairs, submission_words
+from stem.redis.rows import Outgoing, handed_on, pairs
 from stem.redis.store import Store
 
 
@@ -45,8 +45,10 @@ class RedisSchedules:
         entries = [_entry(found[i].decode(), found[i + 1]) for i in range(0, len(found), 2)]
         return entries, None if wait == b"" else int(wait)
 
-    async def fire(self, entry_id: str, version: int, *, at: int, next_at: int | None, job: Submission | None) -> Fired:
-        words = (entry_id, version, at, _time(next_at), *(submission_words(job) if job is not None else ()))
+    async def fire(
+        self, entry_id: str, version: int, *, at: int, next_at: int | None, job: Submission | Outgoing | None
+    ) -> Fired:
+        words = (entry_id, version, at, _time(next_at), *(handed_on(job) if job is not None else ()))
         # a lost reply is not asked for again here: the second try would say `moved` of a firing of its own
         return "fired" if await self._store.run("fire", *words, again=False, durable="yes") else "moved"
 

@@ -1,4 +1,4 @@
-"""One namespace on one server: operations as calls, retried where that is safe, and waiting for what others do."""
+"""One namespace, or the part of it for one queue, on one server: operations as calls, retried where that is safe, and waiting for what others do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stem.redis.address import Address
 from stem.redis.bells import Bells, sleep_on
 from stem.redis.connect import Connector
 from stem.redis.line import Line, Noted, ReplyError, Word
-from stem.redis.names import prefix, safe
+from stem.redis.names import safe
 from stem.redis.scripts import Script, script
 
 T = TypeVar("T")
@@ -44,9 +44,9 @@ class Store:
     """Runs scripts on a Line that is made when it is needed, and anew when it died."""
 
     def __init__(
-        self, address: Address, namespace: str, skew: Callable[[], int], look_ms: int, *, listens: bool = True
+        self, address: Address, prefix: str, skew: Callable[[], int], look_ms: int, *, listens: bool = True
     ) -> None:
-        self.prefix = prefix(namespace)
+        self.prefix = prefix
         self.address = address
         self.me = secrets.token_urlsafe(9)
         self.bells = Bells(self._pass_on)

@@ -25,6 +25,7 @@ from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
 from stem.testing.contracts.schedules import DurableSchedulesContract, SchedulesContract
 from stem.testing.contracts.schemas import DurableSchemasContract, SchemasContract
+from stem.testing.contracts.sharing import SharingContract
 from tests.servers.cluster import RedisCluster
 
 
@@ -75,6 +76,9 @@ class TestBroadcast(BroadcastContract, DurableBroadcastContract): ...
 
 
 class TestPresence(PresenceContract): ...
+
+
+class TestSharing(SharingContract): ...
 
 
 class TestSchedules(SchedulesContract, DurableSchedulesContract): ...

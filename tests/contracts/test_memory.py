@@ -24,6 +24,7 @@ from stem.testing.contracts.queues import QueuesContract
 from stem.testing.contracts.results import ResultsContract
 from stem.testing.contracts.schedules import SchedulesContract
 from stem.testing.contracts.schemas import SchemasContract
+from stem.testing.contracts.sharing import SharingContract
 
 
 @pytest.fixture
@@ -65,6 +66,9 @@ class TestBroadcast(BroadcastContract): ...
 
 
 class TestPresence(PresenceContract): ...
+
+
+class TestSharing(SharingContract): ...
 
 
 class TestSchedules(SchedulesContract): ...

@@ -7,6 +7,6 @@ if there and there ~= owner then
   arm('l:' .. name, ARGV[5])
   return {0, till - now}
 end
-local token = string.format('%.0f', next_number())
+local token = string.format('%.0f', next_numbers('fence', 1))
 hold_lock(name, token, now + ttl, owner, ttl)
 return {1, token, now + ttl}

@@ -8,7 +8,7 @@ if not job then
   local value = result(id)
   if value then return {'finished', (struct.unpack(RESULT, value))} end
   if one[3] == 'F' then
-    local nobody = {[SETTLED] = -1, [SEQ] = call('INCR', P .. 'seq'), [DELIVERIES] = 0, [QUEUE] = '', [TASK] = '', [WORKER] = ''}
+    local nobody = {[SETTLED] = -1, [SEQ] = next_numbers('seq', 1), [DELIVERIES] = 0, [QUEUE] = '', [TASK] = '', [WORKER] = ''}
     keep(id, nobody, CANCELLED, one[5], one[6])
     list_finished(id, nobody)
     tell_ended(id)

@@ -54,7 +54,7 @@ local function serve_plainly(queue)
   end
   if #entries == 0 then return end
   local head = struct.pack('<BBH', RUNNING, level, 0)
-  local handed, started, name = struct.pack('<dI4I4', next_number(), 1, 1), struct.pack('<d', now), worker .. '\0'
+  local handed, started, name = struct.pack('<dI4I4', next_numbers('fence', 1), 1, 1), struct.pack('<d', now), worker .. '\0'
   local taken, written, leases, ids, packed_lease, till = {-1}, {}, {}, {}, nil, nil
   for k = 1, #entries do
     local value, id = values[k], entries[k][2][1]

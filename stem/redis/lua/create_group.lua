@@ -1,5 +1,5 @@
 -- create_group(skew, id, collect, ttl ms, callback, member...) -> 1, or 0 when the group exists
--- Expect these members; `callback` is '' or what is published, as packed words.
+-- Expect these members; `callback` is '' or what is handed on, as packed words.
 -- uses: groups
 local id, ttl, total, rings = ARGV[2], tonumber(ARGV[4]), #ARGV - 5, {}
 if is_group(id) then return 0 end

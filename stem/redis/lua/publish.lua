@@ -16,7 +16,7 @@ for k = 1, #known do
   if known[k] then plain = false end
 end
 if not plain then return slowly() end
-local seq, written, answers, fresh = call('INCRBY', P .. 'seq', n) - n, {}, {}, {}
+local seq, written, answers, fresh = next_numbers('seq', n) - n, {}, {}, {}
 for k = 1, n do
   local i = 8 * k - 6
   local queue, level = ARGV[i + 1], ARGV[i + 2]

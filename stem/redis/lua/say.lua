@@ -7,6 +7,6 @@ for _, entry in ipairs(call('XRANGE', key, '-', '+', 'COUNT', 100)) do
   if tonumber(entry[2][2]) > now then break end
   call('XDEL', key, entry[1])
 end
-call('XADD', key, string.format('%.0f', next_number()), 'u', now + ttl, 'm', ARGV[4])
+call('XADD', key, string.format('%.0f', next_numbers('fence', 1)), 'u', now + ttl, 'm', ARGV[4])
 if call('PTTL', key) < ttl then call('PEXPIRE', key, math.max(1, ttl)) end
 tell('c:' .. ARGV[2])

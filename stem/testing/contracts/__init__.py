@@ -44,6 +44,7 @@ _MORE = (
     "settle",
     "bells",
     "steps",
+    "sharing",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{role}" for role in (*_ROLES, *_MORE)))
 

@@ -34,14 +34,16 @@ from stem.testing.contracts import (
     take_one,
 )
 
-_MINUTE = 60_000
+MINUTE_MS = 60_000
 
 
-def _rate(count: int, per_ms: int = _MINUTE, burst: int | None = None, name: str = "rate") -> LimitRow:
+def rate(count: int, per_ms: int = MINUTE_MS, burst: int | None = None, name: str = "rate") -> LimitRow:
+    """So many in this time."""
     return LimitRow(name, bucket=Bucket(count, per_ms, burst or count))
 
 
-def _room(running: int, name: str = "room") -> LimitRow:
+def room(running: int, name: str = "room") -> LimitRow:
+    """So many at once."""
     return LimitRow(name, running=running)
 
 
@@ -50,7 +52,7 @@ class RateContract(Contract):
 
     async def test_the_burst_starts_at_once_and_the_rest_is_parked(self, engine: Engine) -> None:
         """Checklist: 83, 87."""
-        await engine.limiter.define([_rate(10, burst=3)])
+        await engine.limiter.define([rate(10, burst=3)])
         await publish(engine, *[submission(f"job-{number}", rate_key="rate") for number in range(5)])
         assert [one.id for one in await take_all(engine)] == ["job-0", "job-1", "job-2"]
         stats = await engine.queues.stats("q")
@@ -58,7 +60,7 @@ class RateContract(Contract):
 
     async def test_an_average_is_never_exceeded(self, engine: Engine) -> None:
         """Checklist: 83."""
-        await engine.limiter.define([_rate(6, burst=2)])
+        await engine.limiter.define([rate(6, burst=2)])
         await publish(
             engine, *[submission(f"job-{number:02}", rate_key="rate", lease_ms=3_600_000) for number in range(60)]
         )
@@ -72,28 +74,28 @@ class RateContract(Contract):
 
     async def test_parked_jobs_start_in_their_order(self, engine: Engine) -> None:
         """Checklist: 18, 83."""
-        await engine.limiter.define([_rate(1)])
+        await engine.limiter.define([rate(1)])
         await publish(
             engine, *[submission(f"job-{number}", rate_key="rate", lease_ms=3_600_000) for number in range(5)]
         )
         order: list[str] = []
         for _ in range(5):
             order += [one.id for one in await take_all(engine)]
-            shift(_MINUTE, engine)
+            shift(MINUTE_MS, engine)
         assert order == [f"job-{number}" for number in range(5)]
 
     async def test_the_next_token_is_a_timer(self, engine: Engine) -> None:
         """Checklist: 23, 84."""
-        await engine.limiter.define([_rate(1)])
+        await engine.limiter.define([rate(1)])
         await publish(engine, *[submission(one, rate_key="rate", lease_ms=3_600_000) for one in "ab"])
         await take_all(engine)
         due = (await engine.broker.claim(["q"], 1, "w")).next_due_ms
         assert due is not None
-        assert _MINUTE - SOON_MS <= due <= _MINUTE
+        assert MINUTE_MS - SOON_MS <= due <= MINUTE_MS
 
     async def test_a_throttled_head_does_not_hold_up_others(self, engine: Engine) -> None:
         """Checklist: 84."""
-        await engine.limiter.define([_rate(1)])
+        await engine.limiter.define([rate(1)])
         throttled = [submission(f"slow-{n}", rate_key=limit_key("rate", "acme"), priority=9) for n in range(50)]
         await publish(engine, *throttled)
         await publish(engine, submission("free"), submission("else", rate_key=limit_key("rate", "globex")))
@@ -101,7 +103,7 @@ class RateContract(Contract):
 
     async def test_each_value_of_a_key_has_its_own_bucket(self, engine: Engine) -> None:
         """Checklist: 84."""
-        await engine.limiter.define([_rate(2)])
+        await engine.limiter.define([rate(2)])
         keys = {value: limit_key("rate", value) for value in ("acme", "globex", "")}
         jobs = [submission(f"{value}-{n}", rate_key=key) for value, key in keys.items() for n in range(4)]
         await publish(engine, *jobs)
@@ -110,7 +112,7 @@ class RateContract(Contract):
 
     async def test_a_bucket_is_shared_by_all_processes(self, engine: Engine, other: Engine) -> None:
         """Checklist: 83."""
-        await engine.limiter.define([_rate(10)])
+        await engine.limiter.define([rate(10)])
         await publish(engine, *[submission(f"job-{number}", rate_key="rate") for number in range(40)])
         shares = await asyncio.gather(*(take_all(one, limit=3) for one in (engine, other, engine, other)))
         assert sum(len(share) for share in shares) == 10
@@ -122,28 +124,28 @@ class RateContract(Contract):
 
     async def test_a_rate_changed_while_jobs_wait_holds_at_once(self, engine: Engine, other: Engine) -> None:
         """Checklist: 85."""
-        await engine.limiter.define([_rate(1)])
+        await engine.limiter.define([rate(1)])
         await publish(
             engine, *[submission(f"job-{number}", rate_key="rate", lease_ms=3_600_000) for number in range(10)]
         )
         assert len(await take_all(engine)) == 1
-        await other.limiter.define([_rate(60)], force=True)
+        await other.limiter.define([rate(60)], force=True)
         shift(5_000, engine, other)
         assert 4 <= len(await take_all(engine)) <= 6
 
     async def test_a_wider_limit_wakes_who_sleeps(self, engine: Engine, other: Engine) -> None:
         """Checklist: 85."""
-        await engine.limiter.define([_room(1)])
+        await engine.limiter.define([room(1)])
         await publish(engine, *[submission(one, limit_key="room") for one in "ab"])
         await take_one(engine)
         assert await take(other, worker="idle") == []
-        await engine.limiter.define([_room(2)], force=True)
+        await engine.limiter.define([room(2)], force=True)
         assert await other.broker.wait("idle", SOON_MS)
         assert [one.id for one in await take(other, worker="idle")] == ["b"]
 
     async def test_an_hour_of_silence_saves_up_no_more_than_the_burst(self, engine: Engine) -> None:
         """Checklist: 86."""
-        await engine.limiter.define([_rate(60, burst=5)])
+        await engine.limiter.define([rate(60, burst=5)])
         jobs = [submission(f"job-{number}", rate_key="rate", lease_ms=DAY_MS) for number in range(50)]
         await publish(engine, *jobs)
         assert len(await take_all(engine)) == 5
@@ -152,12 +154,12 @@ class RateContract(Contract):
 
     async def test_throttling_changes_neither_attempt_nor_deliveries(self, engine: Engine) -> None:
         """Checklist: 87."""
-        await engine.limiter.define([_rate(1)])
+        await engine.limiter.define([rate(1)])
         await publish(engine, submission("a", rate_key="rate", lease_ms=DAY_MS), submission("b", rate_key="rate"))
         await take_one(engine)
         for _ in range(5):
             assert await take(engine) == []
-        shift(_MINUTE, engine)
+        shift(MINUTE_MS, engine)
         delivery = await take_one(engine)
         assert (delivery.id, delivery.attempt, delivery.losses) == ("b", 1, 0)
         row = await engine.jobs.get("b")
@@ -166,11 +168,11 @@ class RateContract(Contract):
 
     async def test_a_clock_that_goes_back_stops_nothing(self, engine: Engine) -> None:
         """Checklist: 83, 84."""
-        await engine.limiter.define([_rate(1, 1_000, burst=1)])
+        await engine.limiter.define([rate(1, 1_000, burst=1)])
         await publish(engine, *[submission(f"job-{number}", rate_key="rate", lease_ms=DAY_MS) for number in range(3)])
         await take_one(engine)
         assert await take(engine) == []
-        shift(-10 * _MINUTE, engine)
+        shift(-10 * MINUTE_MS, engine)
         await publish(engine, submission("late", rate_key="rate", lease_ms=DAY_MS))
         assert await take(engine) == []
         started: list[str] = []
@@ -181,7 +183,7 @@ class RateContract(Contract):
 
     async def test_tokens_can_be_taken_outside_of_a_claim(self, engine: Engine, other: Engine) -> None:
         """Checklist: 83."""
-        await engine.limiter.define([_rate(6, burst=3)])
+        await engine.limiter.define([rate(6, burst=3)])
         assert (await engine.limiter.acquire("rate", 2)).ok
         assert (await other.limiter.acquire("rate")).ok
         refused = await engine.limiter.acquire("rate", 2)
@@ -195,25 +197,16 @@ class RateContract(Contract):
     @pytest.mark.parametrize("tokens", [0, -1, 4])
     async def test_a_request_that_could_never_be_granted_is_refused_in_words(self, engine: Engine, tokens: int) -> None:
         """Checklist: 83."""
-        await engine.limiter.define([_rate(6, burst=3)])
+        await engine.limiter.define([rate(6, burst=3)])
         with pytest.raises(ConfigError, match="never holds more than its burst of 3"):
             await engine.limiter.acquire("rate", tokens)
 
     async def test_a_refused_request_takes_nothing(self, engine: Engine) -> None:
         """Checklist: 83."""
-        await engine.limiter.define([_rate(3)])
+        await engine.limiter.define([rate(3)])
         assert (await engine.limiter.acquire("rate", 1)).ok
         assert not (await engine.limiter.acquire("rate", 3)).ok
         assert (await engine.limiter.acquire("rate", 2)).ok
-
-    async def test_claims_and_requests_share_one_bucket(self, engine: Engine) -> None:
-        """Checklist: 83."""
-        await engine.limiter.define([_rate(2)])
-        assert (await engine.limiter.acquire("rate", 2)).ok
-        await publish(engine, submission("a", rate_key="rate"))
-        assert await take(engine) == []
-        shift(_MINUTE // 2, engine)
-        assert [one.id for one in await take(engine)] == ["a"]
 
 
 class RoomContract(Contract):
@@ -221,7 +214,7 @@ class RoomContract(Contract):
 
     async def test_no_more_jobs_run_at_once_than_there_is_room(self, engine: Engine, other: Engine) -> None:
         """Checklist: 84."""
-        await engine.limiter.define([_room(3)])
+        await engine.limiter.define([room(3)])
         await publish(engine, *[submission(f"job-{number}", limit_key="room") for number in range(10)])
         shares = await asyncio.gather(take_all(engine, limit=2), take_all(other, limit=2))
         running = [one for share in shares for one in share]
@@ -265,7 +258,7 @@ class RoomContract(Contract):
 
     async def test_each_value_of_a_key_has_its_own_room(self, engine: Engine) -> None:
         """Checklist: 84."""
-        await engine.limiter.define([_room(2)])
+        await engine.limiter.define([room(2)])
         keys = {value: limit_key("room", value) for value in ("acme", "globex")}
         await publish(
             engine, *[submission(f"{value}-{n}", limit_key=key) for value, key in keys.items() for n in range(20)]
@@ -273,63 +266,9 @@ class RoomContract(Contract):
         started = [one.id.partition("-")[0] for one in await take_all(engine, limit=3)]
         assert {value: started.count(value) for value in keys} == dict.fromkeys(keys, 2)
 
-    async def test_room_is_shared_by_queues(self, engine: Engine) -> None:
-        """Checklist: 84."""
-        await engine.limiter.define([_room(1)])
-        await publish(engine, submission("a", "q1", limit_key="room"), submission("b", "q2", limit_key="room"))
-        first = await take_one(engine, "q1")
-        assert await take(engine, "q2") == []
-        await settle_one(engine, done(first))
-        assert [one.id for one in await take(engine, "q2")] == ["b"]
-
-    @pytest.mark.parametrize("first", ["x", "y"])
-    async def test_a_paused_queue_keeps_no_room_from_others(self, engine: Engine, first: str) -> None:
-        """Checklist: 26, 84."""
-        await engine.queues.resume(first)  # the queue that is known first may be looked at first
-        await engine.limiter.define([_room(1)])
-        await publish(engine, submission("y1", "y", limit_key="room"))
-        running = await take_one(engine, "x", "y")
-        await publish(engine, submission("x1", "x", limit_key="room"))
-        await publish(engine, *[submission(f"y{number}", "y", limit_key="room") for number in (2, 3)])
-        assert await take_all(engine, "x", "y") == []
-        await engine.queues.pause("x")
-        for expected in ("y2", "y3"):
-            await settle_one(engine, done(running))
-            running = await take_one(engine, "x", "y")
-            assert running.id == expected
-        await engine.queues.resume("x")
-        await settle_one(engine, done(running))
-        assert (await take_one(engine, "x", "y")).id == "x1"
-
-    async def test_a_job_parked_again_keeps_its_place(self, engine: Engine) -> None:
-        """Checklist: 84."""
-        await engine.limiter.define([_room(1)])
-        await publish(engine, submission("y1", "y", limit_key="room"))
-        running = await take_one(engine, "y")
-        await publish(engine, submission("x1", "x", limit_key="room"), submission("x2", "x", limit_key="room"))
-        await publish(engine, submission("y2", "y", limit_key="room"))
-        assert await take_all(engine, "x", "y") == []
-        await settle_one(engine, done(running))
-        running = await take_one(engine, "y")
-        assert await take(engine, "x") == []
-        await settle_one(engine, done(running))
-        assert (await take_one(engine, "x")).id == "x1"
-
-    async def test_a_job_under_both_limits_needs_room_and_a_token(self, engine: Engine) -> None:
-        """Checklist: 83, 84."""
-        await engine.limiter.define([_rate(10), _room(1)])
-        await publish(engine, *[submission(one, rate_key="rate", limit_key="room") for one in "ab"])
-        running = await take_one(engine)
-        assert await take(engine) == []
-        assert [(await engine.limiter.acquire("rate", n)).ok for n in (9, 1)] == [True, False]
-        await settle_one(engine, done(running))
-        assert await take(engine) == []
-        shift(6_000, engine)
-        assert [one.id for one in await take(engine)] == ["b"]
-
     async def test_a_job_that_ends_without_running_takes_no_room(self, engine: Engine) -> None:
         """Checklist: 24, 84."""
-        await engine.limiter.define([_room(1)])
+        await engine.limiter.define([room(1)])
         await publish(engine, submission("a", limit_key="room", expires_ms=0), submission("b", limit_key="room"))
         flagged = await take_one(engine)
         assert flagged.ended == "expired"
@@ -339,37 +278,9 @@ class RoomContract(Contract):
         await publish(engine, submission("c", limit_key="room"))
         assert await take(engine) == []
 
-    @pytest.mark.parametrize("fate", ["cancelled", "purged", "expired"])
-    async def test_room_that_the_next_in_line_does_not_use_goes_to_the_one_behind_it(
-        self, engine: Engine, fate: str
-    ) -> None:
-        """Checklist: 84."""
-        await engine.limiter.define([_room(1)])
-        await publish(
-            engine,
-            submission("first", limit_key="room"),
-            submission("next", "q2", limit_key="room", expires_ms=60_000 if fate == "expired" else None),
-            submission("behind", "q3", limit_key="room"),
-        )
-        running = await take_one(engine, "q")
-        assert await take_all(engine, "q2") == []
-        assert await take_all(engine, "q3") == []
-        await settle_one(engine, done(running))
-        match fate:
-            case "cancelled":
-                await cancel(engine, "next")
-            case "purged":
-                assert await engine.queues.purge("q2") == 1
-            case _:
-                shift(60_000, engine)
-                flagged = await take_one(engine, "q2")
-                assert flagged.ended == "expired"
-                await settle_one(engine, not_run(flagged))
-        assert [one.id for one in await take_all(engine, "q3")] == ["behind"]
-
     async def test_room_is_not_held_back_by_a_job_that_waits_for_its_token(self, engine: Engine) -> None:
         """Checklist: 84."""
-        await engine.limiter.define([_rate(1, name="slow"), _room(1)])
+        await engine.limiter.define([rate(1, name="slow"), room(1)])
         await run(engine, submission("token", rate_key="slow"))
         await publish(
             engine,
@@ -392,10 +303,10 @@ class RoomContract(Contract):
 
     async def test_a_lower_limit_lets_running_jobs_end(self, engine: Engine) -> None:
         """Checklist: 85."""
-        await engine.limiter.define([_room(3)])
+        await engine.limiter.define([room(3)])
         await publish(engine, *[submission(f"job-{number}", limit_key="room") for number in range(5)])
         running = await take_all(engine)
-        await engine.limiter.define([_room(1)], force=True)
+        await engine.limiter.define([room(1)], force=True)
         assert await take_all(engine) == []
         await engine.broker.settle([done(one) for one in running[:2]])
         assert await take_all(engine) == []
@@ -406,7 +317,7 @@ class RoomContract(Contract):
         """Checklist: 85."""
         await publish(engine, submission("first", limit_key="room"))
         running = await take_one(engine)
-        await engine.limiter.define([_room(1)])
+        await engine.limiter.define([room(1)])
         await publish(engine, submission("second", limit_key="room"))
         assert await take(engine) == []
         await settle_one(engine, done(running))
@@ -418,31 +329,31 @@ class LimiterContract(RateContract, RoomContract):
 
     async def test_limits_are_listed_by_name(self, engine: Engine, other: Engine) -> None:
         """Checklist: 85."""
-        rows = [_room(2, "b"), _rate(1, name="a"), LimitRow("c", Bucket(1, 2, 3), 4)]
+        rows = [room(2, "b"), rate(1, name="a"), LimitRow("c", Bucket(1, 2, 3), 4)]
         await engine.limiter.define(rows)
         assert await other.limiter.rows() == [rows[1], rows[0], rows[2]]
 
     async def test_what_an_operator_set_outlives_the_next_start_of_a_worker(self, engine: Engine) -> None:
         """Checklist: 85."""
-        await engine.limiter.define([_room(2)])
-        await engine.limiter.define([_room(7)], force=True)
-        await engine.limiter.define([_room(2)])
-        assert await engine.limiter.rows() == [_room(7)]
-        await engine.limiter.define([_room(8)], force=True)
-        assert await engine.limiter.rows() == [_room(8)]
+        await engine.limiter.define([room(2)])
+        await engine.limiter.define([room(7)], force=True)
+        await engine.limiter.define([room(2)])
+        assert await engine.limiter.rows() == [room(7)]
+        await engine.limiter.define([room(8)], force=True)
+        assert await engine.limiter.rows() == [room(8)]
 
     async def test_a_changed_declaration_wins(self, engine: Engine) -> None:
         """Checklist: 85."""
-        await engine.limiter.define([_room(2)])
-        await engine.limiter.define([_room(7)], force=True)
-        await engine.limiter.define([_room(3)])
-        assert await engine.limiter.rows() == [_room(3)]
+        await engine.limiter.define([room(2)])
+        await engine.limiter.define([room(7)], force=True)
+        await engine.limiter.define([room(3)])
+        assert await engine.limiter.rows() == [room(3)]
 
     async def test_defining_the_same_again_starts_nothing_anew(self, engine: Engine) -> None:
         """Checklist: 85."""
-        await engine.limiter.define([_rate(1)])
+        await engine.limiter.define([rate(1)])
         assert (await engine.limiter.acquire("rate")).ok
-        await engine.limiter.define([_rate(1)])
+        await engine.limiter.define([rate(1)])
         assert not (await engine.limiter.acquire("rate")).ok
         assert await state_of(engine, "rate") == "unknown"
 
@@ -452,14 +363,14 @@ class DurableLimiterContract(Contract):
 
     async def test_limits_and_their_levels_survive_a_restart(self, engine: Engine, engines: EngineFactory) -> None:
         """Checklist: 62, 85."""
-        await engine.limiter.define([_rate(1), _room(2)])
-        await engine.limiter.define([_room(1)], force=True)
+        await engine.limiter.define([rate(1), room(2)])
+        await engine.limiter.define([room(1)], force=True)
         assert (await engine.limiter.acquire("rate")).ok
         await publish(engine, submission("first", limit_key="room"), submission("second", limit_key="room"))
         running = await take_one(engine)
         await engine.close()
         reopened = await engines.make()
-        assert await reopened.limiter.rows() == [_rate(1), _room(1)]
+        assert await reopened.limiter.rows() == [rate(1), room(1)]
         assert not (await reopened.limiter.acquire("rate")).ok
         assert await take(reopened) == []
         await settle_one(reopened, done(running))
@@ -468,7 +379,7 @@ class DurableLimiterContract(Contract):
 
 async def _one_of_two(engine: Engine) -> Delivery:
     """Room for one job, taken by `first`; `second` is parked."""
-    await engine.limiter.define([_room(1)])
+    await engine.limiter.define([room(1)])
     await publish(engine, submission("first", limit_key="room"), submission("second", limit_key="room"))
     (running,) = await take_all(engine)
     assert (running.id, await state_of(engine, "second")) == ("first", "parked")

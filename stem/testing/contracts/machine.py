@@ -55,7 +55,12 @@ _any: Final = st.integers(0, 999)
 
 
 class EngineMachine(RuleBasedStateMachine):
-    """Jobs from publish to grave on two engines at once; `open_engine` gives the one under test, on a fresh store."""
+    """Jobs from publish to grave on two engines at once; `open_engine` gives the one under test, on a fresh store.
+
+    `apart` is for an engine that keeps each queue by itself: an id then stays in its queue, and so do keys and limits.
+    """
+
+    apart = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +68,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.oracle: Engine = MemoryEngine()
         self.engine: Engine = self.run(self.open_engine())
         self.ids: list[str] = []
+        self.homes: dict[str, str] = {}
         self.deliveries: list[tuple[Delivery, Delivery]] = []
 
     async def open_engine(self) -> Engine:
@@ -92,7 +98,11 @@ class EngineMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         """Limits and a group, so that jobs meet them from the first step on."""
-        rows = [LimitRow("room", running=1), LimitRow("rate", bucket=Bucket(1, _MINUTE, 2))]
+        rate = Bucket(1, _MINUTE, 2)
+        rows = [LimitRow(self._key("rate", queue), bucket=rate) for queue in _QUEUES]
+        for queue in _QUEUES:  # it is known from now on: what is cancelled is remembered there
+            self.both(lambda e, queue=queue: e.queues.resume(queue))  # type: ignore[misc]
+        self.change_the_limit(1)
         callback = submission("callback", "r", priority=9)
         self.both(lambda e: e.limiter.define(rows))
         self.both(lambda e: e.groups.create(_GROUP, _MEMBERS, callback, collect=True, ttl_ms=_GROUP_KEEP))
@@ -122,6 +132,10 @@ class EngineMachine(RuleBasedStateMachine):
         job_id = self.ids[old % len(self.ids)] if old is not None and self.ids else f"job-{len(self.ids)}"
         if job_id not in self.ids:
             self.ids.append(job_id)
+            self.homes[job_id] = queue
+        queue = self.homes[job_id] if self.apart else queue
+        if unique is not None:
+            unique = msgspec.structs.replace(unique, key=self._key(unique.key, queue))
         one = submission(
             job_id,
             queue,
@@ -131,8 +145,8 @@ class EngineMachine(RuleBasedStateMachine):
             lease_ms=2 * _MINUTE,
             max_losses=2,
             unique=unique,
-            limit_key=keys[0],
-            rate_key=keys[1],
+            limit_key=keys[0] and self._key(keys[0], queue),
+            rate_key=keys[1] and self._key(keys[1], queue),
             result_ttl_ms=DAY_MS,
         )
         self.both(lambda e: e.broker.publish([one]))
@@ -203,7 +217,8 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(running=st.integers(1, 3))
     def change_the_limit(self, running: int) -> None:
-        self.both(lambda e: e.limiter.define([LimitRow("room", running=running)], force=True))
+        rows = [LimitRow(self._key("room", queue), running=running) for queue in _QUEUES]
+        self.both(lambda e: e.limiter.define(rows, force=True))
 
     # ------------------------------------------------------------ what must hold
 
@@ -252,6 +267,9 @@ class EngineMachine(RuleBasedStateMachine):
         """One that this engine has handed out: fences and clocks are each engine's own."""
         expected, found = self.deliveries[which % len(self.deliveries)]
         return msgspec.structs.replace(expected if engine is self.oracle else found, enqueued_at=0)
+
+    def _key(self, name: str, queue: str) -> str:
+        return f"{name}-{queue}" if self.apart else name
 
     def _id(self, which: int) -> str:
         return f"unknown-{which}" if which % 50 == 0 else self.ids[which % len(self.ids)]

@@ -39,13 +39,13 @@ local function words_of(packed)
   return words
 end
 
--- A number that grows for ever: also behind every number of a history that a failover has lost, for it is never less
--- than ten times the server's clock in ms.
-local function next_number()
-  local number = call('INCR', P .. 'fence')
+-- The last of `count` numbers that grow for ever: also behind every number of a history that a failover has lost, for
+-- they are never less than ten times the server's clock in ms.
+local function next_numbers(name, count)
+  local number = call('INCRBY', P .. name, count)
   if number < real * 10 then
-    number = real * 10
-    call('SET', P .. 'fence', string.format('%.0f', number))
+    number = real * 10 + count - 1
+    call('SET', P .. name, string.format('%.0f', number))
   end
   return number
 end

@@ -51,7 +51,7 @@ local function ended(job)
 end
 
 local function hand_out(id, job, bytes, why)
-  if not fence then fence = next_number() end
+  if not fence then fence = next_numbers('fence', 1) end
   job[STATE], job[WORKER], job[STARTED], job[FENCE] = RUNNING, worker, now, fence
   job[DELIVERIES], job[CHANGES] = job[DELIVERIES] + 1, job[CHANGES] + 1
   count(job[QUEUE], 'running', 1)

@@ -1,7 +1,6 @@
--- uses: base job line unique limits publishing groups watchers
+-- uses: base job line unique limits effects watchers
 -- Carrying out settlements. One is {id, fence, kind, a, b, c, d, e, effects}, by kind:
--- `effects` is '' or packed words: 'E' and the eight of a job to be published, or 'A', group, member, '1' if it
--- succeeded, value.
+-- `effects` is '' or packed words as lib/effects.lua says.
 --   F  state, record, keep ms                      it is over
 --   A  delay ms, attempts, overrides, error        again
 --   B  state, record, keep ms, reason, dead ms     buried
@@ -63,16 +62,5 @@ local ACTIONS = {F = finish, A = again, B = bury}
 -- Carry out a settlement on a job that is out of every line.
 local function apply(id, job, one, rings)
   ACTIONS[one[3]](id, job, one)
-  if one[9] ~= '' then
-    local words, at = words_of(one[9]), 1
-    while words[at] do
-      if words[at] == 'A' then
-        arrive(words[at + 1], words[at + 2], words[at + 3] == '1', words[at + 4], rings)
-        at = at + 5
-      else
-        publish({unpack(words, at + 1, at + 8)}, rings)
-        at = at + 9
-      end
-    end
-  end
+  if one[9] ~= '' then bring_about(one[9], rings) end
 end

@@ -1,6 +1,11 @@
--- uses: base publishing
+-- uses: base publishing outbox
 -- Hash 'g:<id>' {total, failed, arrived, collect, fired, until, callback}; hash 'gm:<id>' member -> place; hash
 -- 'gr:<id>' member -> '1' or '0', then its value.
+
+-- Publish a job, or put it out: a token, and what, when it belongs to another partition.
+local function hand_on(what, rings)
+  if #what == 2 then put_out(what[1], what[2]) else publish(what, rings) end
+end
 
 -- Publish the callback of a group that has all it waits for, as core/group.py decides.
 local function fire_if_complete(group, rings)
@@ -9,7 +14,7 @@ local function fire_if_complete(group, rings)
   if tonumber(g[2]) < tonumber(g[1]) or g[5] == '1' then return end
   if g[4] ~= '1' and tonumber(g[3]) > 0 then return end
   call('HSET', key, 'fired', '1')
-  if g[6] ~= '' then publish(words_of(g[6]), rings) end
+  if g[6] ~= '' then hand_on(words_of(g[6]), rings) end
 end
 
 -- The group while it lives.

@@ -23,7 +23,7 @@ local function publish(what, rings)
     if holder then return 2, holder end
     flags = UNIQUE + (more[5] == '1' and UNTIL_START or 0)
   end
-  local seq, ready = call('INCR', P .. 'seq'), due_at(what[4])
+  local seq, ready = next_numbers('seq', 1), due_at(what[4])
   local expires = what[5] == '' and -1 or now + what[5]
   local state = QUEUED
   if more then

@@ -1,0 +1,4 @@
+-- let_go(skew, token...) -> nothing
+-- What has come in lies nowhere else any more: it is remembered for as long as somebody may still hold it.
+-- uses: base
+for i = 2, #ARGV do call('ZADD', P .. 'in', 'XX', real + 90000, ARGV[i]) end

@@ -1,0 +1,18 @@
+-- uses: base publishing groups outbox
+-- Effects as packed words: 'E' and the eight of a job to be published; 'A', group, member, '1' if it succeeded, value;
+-- 'O', token, what: it belongs to another partition.
+local function bring_about(packed, rings)
+  local words, at = words_of(packed), 1
+  while words[at] do
+    if words[at] == 'A' then
+      arrive(words[at + 1], words[at + 2], words[at + 3] == '1', words[at + 4], rings)
+      at = at + 5
+    elseif words[at] == 'O' then
+      put_out(words[at + 1], words[at + 2])
+      at = at + 3
+    else
+      publish({unpack(words, at + 1, at + 8)}, rings)
+      at = at + 9
+    end
+  end
+end
