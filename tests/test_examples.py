@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.servers.cluster import RedisCluster
 from tests.servers.process import wait_until
 from tests.servers.redis import RedisServer
 
@@ -29,9 +31,9 @@ KEY_LINES = {
 }
 
 
-def run(*command: str, cwd: Path = ROOT) -> str:
+def run(*command: str, cwd: Path = ROOT, env: Mapping[str, str] = {}) -> str:
     """What it prints; what it says on stderr is shown when it fails."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "NO_COLOR": "1", **env}
     done = subprocess.run(
         [sys.executable, "-W", "error", *command],
         cwd=cwd,
@@ -76,6 +78,24 @@ def test_the_census_runs_on_a_server_that_is_killed_meanwhile(tmp_path: Path) ->
     assert census.returncode == 0
     assert "305 jobs in " in printed
     assert " 301 succeeded, " in printed
+
+
+def test_the_census_runs_on_a_cluster_with_a_slot_for_each_queue(tmp_path: Path) -> None:
+    with RedisCluster.start() as cluster:
+        printed = run(
+            "-m",
+            "examples.census",
+            "--limit",
+            "20",
+            "--workers",
+            "1",
+            cwd=tmp_path,
+            env={"STEM_URL": f"{cluster.url}?partition=queue", "STEM_NAMESPACE": "census"},
+        )
+        keys = [key for node in cluster.nodes for key in node.ask("KEYS", "*")]
+    assert " 21 succeeded, 6 retries, 4 dead letters" in printed
+    assert f"STEM_URL='{cluster.url}?partition=queue'" in printed
+    assert {key.partition(b"}")[0] for key in keys} == {b"{census", b"{census|default"}
 
 
 def test_the_census_counts_modules_retries_and_buries(tmp_path: Path) -> None:

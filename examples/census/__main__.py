@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -156,7 +157,9 @@ def report(console: Console, counts: list[Count], queue: QueueStats, seconds: fl
 def what_next(console: Console) -> None:
     """Commands to try on what is left."""
     beside = Path(sys.executable).parent / "stem"
-    where = "".join(f"{name}={os.environ[name]} " for name in ("STEM_URL", "STEM_NAMESPACE") if name in os.environ)
+    where = "".join(
+        f"{name}={shlex.quote(os.environ[name])} " for name in ("STEM_URL", "STEM_NAMESPACE") if name in os.environ
+    )
     stem = where + ("stem" if shutil.which("stem") else os.path.relpath(beside))
     console.print("\nWhat to try next:", style="bold")
     for command, what in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -31,6 +32,10 @@ class Count(BaseModel):
     sha256: str
 
 
+#: Two threads in `ast.parse` at once disturb each other in Python 3.11 and 3.12 (gh-106905).
+_parsing = threading.Lock()
+
+
 @task(
     "census.count",
     max_retries=2,
@@ -43,7 +48,8 @@ def count(ctx: TaskContext, module: Module) -> Count:
     if ctx.attempt <= module.stumbles:
         raise TimeoutError(f"the drive did not answer at attempt {ctx.attempt}")
     source = module.path.read_bytes()
-    tree = ast.parse(source, module.path.name)
+    with _parsing:
+        tree = ast.parse(source, module.path.name)
     nodes = [type(node) for node in ast.walk(tree)]
     return Count(
         name=module.name,

@@ -147,9 +147,20 @@ ELSEWHERE = {
             "tests/engines/redis/test_keys.py::test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_slot",
         ],
     ),
+    81: (
+        "what a step brings about in another part happens once, also when its process dies in between",
+        [
+            "tests/engines/redis/test_partition.py::test_a_follow_up_in_another_queue_is_there_when_the_settlement_is",
+            "tests/engines/redis/test_partition.py::test_what_a_dead_process_left_lying_is_carried_by_a_sweep_once",
+            "tests/engines/redis/test_partition.py::test_who_carries_late_what_another_has_carried_does_nothing",
+        ],
+    ),
     104: (
         "all keys of a script lie in one slot",
-        ["tests/engines/redis/test_keys.py::test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_slot"],
+        [
+            "tests/engines/redis/test_keys.py::test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_slot",
+            "tests/engines/redis/test_keys.py::test_with_a_slot_for_each_queue_every_step_stays_in_one",
+        ],
     ),
     107: (
         "a busy, full, missing or foreign store is an error of its own kind",
@@ -170,7 +181,6 @@ NOT_YET = {
     15: "queues of bounded length",
     16: "enqueuing in the transaction of the user",
     17: "the same: no wake-up before its commit",
-    81: "follow-ups that cross partitions: all keys of a namespace lie in one slot",
     92: "revoking by rule",
     96: "the next instant of a cron expression: the scheduler",
     100: "queue events",

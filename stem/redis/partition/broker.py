@@ -119,8 +119,7 @@ class PartitionedBroker:
             part = await self._parts.of(queue)
             effects = [parted(each, queue) for each in settlements]
             answers = await part.broker.settle_with(settlements, effects)
-            stored = [e for e, answer in zip(effects, answers, strict=True) if answer != "stale"]
-            await self._post.carry(part, [token for each in stored for token in tokens_of(each)])
+            await self._post.carry(part, [token for each in effects for token in tokens_of(each)])
             return answers
 
         answers = await in_groups(batch, [each.signal.queue for each in batch], one)

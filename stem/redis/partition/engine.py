@@ -25,7 +25,7 @@ class PartitionedEngine:
         self.namespace = namespace
         self._skew_ms, self._look_ms = 0, look_ms
         self._root = root = RedisEngine(url, namespace=namespace, look_ms=look_ms)
-        self._parts = parts = Parts(root, self._make_part)
+        self.parts = parts = Parts(root, self._make_part)
         self._post = post = Post(parts)
         self.broker = PartitionedBroker(parts, post)
         self.queues = PartitionedQueues(parts)
@@ -48,7 +48,7 @@ class PartitionedEngine:
     @skew_ms.setter
     def skew_ms(self, skew_ms: int) -> None:
         self._skew_ms = skew_ms
-        for part in self._parts.opened():
+        for part in self.parts.opened():
             part.skew_ms = skew_ms
 
     async def open(self) -> None:
@@ -57,7 +57,7 @@ class PartitionedEngine:
 
     async def close(self) -> None:
         await self._post.close()
-        await self._parts.close()
+        await self.parts.close()
 
     async def now_ms(self) -> int:
         return await self._root.now_ms()

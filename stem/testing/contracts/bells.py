@@ -167,13 +167,16 @@ class BellContract(Contract):
         await publish(engine, submission("b"))
         assert await engine.broker.wait("idle", SOON_MS)
 
+    @pytest.mark.parametrize("queues", [("q",), ("r", "q")], ids="-".join)
     @pytest.mark.parametrize("turns", range(6))
-    async def test_a_wait_that_is_cancelled_passes_its_ring_on(self, engine: Engine, other: Engine, turns: int) -> None:
+    async def test_a_wait_that_is_cancelled_passes_its_ring_on(
+        self, engine: Engine, other: Engine, turns: int, queues: tuple[str, ...]
+    ) -> None:
         """Checklist: 35."""
-        assert await take(engine, worker="leaves") == []
+        assert await take(engine, *queues, worker="leaves") == []
         leaves = asyncio.create_task(engine.broker.wait("leaves", SOON_MS))
         await anyio.wait_all_tasks_blocked()
-        assert await take(other, worker="stays") == []
+        assert await take(other, *queues, worker="stays") == []
         stays = asyncio.create_task(other.broker.wait("stays", SOON_MS))
         await anyio.wait_all_tasks_blocked()
         ringing = asyncio.create_task(publish(engine, submission("a")))
@@ -188,7 +191,7 @@ class BellContract(Contract):
             stays.cancel()
             await asyncio.gather(stays, return_exceptions=True)
         else:
-            assert await stays
+            assert await asyncio.wait_for(stays, 1)  # an engine may have a second net, seconds below
 
     async def test_a_worker_that_stopped_waiting_is_not_rung_any_more(self, engine: Engine) -> None:
         """Checklist: 35, 105."""

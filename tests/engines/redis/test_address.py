@@ -30,6 +30,7 @@ from stem.redis.names import plain, prefix, safe
             Address(mode="sentinel", hosts=(("a", 26379), ("b", 5)), service="main", db=2, sentinel_password="x"),
         ),
         ("rediss+cluster://a:1,b:2", Address(mode="cluster", hosts=(("a", 1), ("b", 2)), tls=Tls())),
+        ("redis+cluster://a?partition=queue", Address(mode="cluster", hosts=(("a", 6379),), partition="queue")),
         (
             "redis://db?durability=wait&replicas=2&wait_ms=50&timeout_ms=900&patience_ms=0",
             Address(
@@ -64,6 +65,8 @@ def test_a_url_says_where_and_how(url: str, expected: Address) -> None:
         (f"rediss://db?tls_cert={__file__}", "tls_cert and tls_key of a Redis URL go together"),
         ("redis://db?replicas=2", "are for durability=wait"),
         ("redis://db?sentinel_password=hunter", "are for redis[+]sentinel://"),
+        ("redis://db?partition=queue", "how queues spread over a cluster: use it with redis[+]cluster://"),
+        ("redis+cluster://db?partition=job", "'namespace' or 'queue', found 'job'"),
         ("redis://db?wait_ms=1&wait_ms=2", "stands twice"),
         ("redis://db?durability=wait&replicas=0", "replicas in a Redis URL must be a number from 1"),
         ("redis://db?timeout_ms=soon", "found 'soon'"),

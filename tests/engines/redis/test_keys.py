@@ -21,6 +21,7 @@ from stem.core.limit import LimitRow
 from stem.core.rate import Bucket
 from stem.core.settle import Arrive, Enqueue
 from stem.core.unique import UniqueClaim
+from stem.redis import PartitionedEngine
 from stem.redis.scripts import script
 from stem.testing.contracts import (
     DAY_MS,
@@ -47,9 +48,9 @@ KEYLESS = {"TIME", "PUBLISH", "SUBSCRIBE", "HELLO", "CLIENT", "SELECT", "INFO", 
 
 
 @contextmanager
-def captured(server: RedisServer) -> Iterator[list[list[str]]]:
-    """Every command that the server executes meanwhile, those of scripts included."""
-    seen: list[list[str]] = []
+def captured(server: RedisServer) -> Iterator[list[list[list[str]]]]:
+    """Every command that the server executes meanwhile; a script makes one list with the commands in it."""
+    seen: list[list[list[str]]] = []
     watcher = Redis(port=server.port, protocol=2, decode_responses=True)
     asker = Redis(port=server.port, protocol=2)
     with watcher.monitor() as monitor:  # type: ignore[no-untyped-call]
@@ -59,7 +60,9 @@ def captured(server: RedisServer) -> Iterator[list[list[str]]]:
             words = _words(entry["command"])
             if words == ["ECHO", "the-end"]:
                 break
-            seen.append(words)
+            if entry["client_type"] != "lua":
+                seen.append([])
+            seen[-1].append(words)
     watcher.close()
     asker.close()
 
@@ -131,6 +134,7 @@ async def live(engine: Engine) -> None:
     await engine.results.get(["fails", "plain"])
     await engine.results.wait("late", 10)
     await engine.results.changed("late", "", 10)
+    await engine.results.changed("never seen", "gone", 10)
     record = b'{"state":"succeeded","task":"t","queue":"q"}'
     await engine.results.keep(
         [Kept(id="kept", task="t", queue="q", state="succeeded", fence=1, record=record, keep_ms=1_000)]
@@ -175,8 +179,9 @@ async def test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_sl
 ) -> None:
     """The commands of all roles, as the server saw them."""
     engine = await make(namespace="a}b")
-    with captured(server) as seen:
+    with captured(server) as steps:
         await live(engine)
+    seen = [words for step in steps for words in step]
     assert len(seen) > 500
     assert not {words[0] for words in seen} & FORBIDDEN
     keys = [key for words in seen for key in keys_of(words)]
@@ -184,10 +189,34 @@ async def test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_sl
     assert all(key.startswith("{a%7Db}:") for key in keys)
 
 
+async def test_with_a_slot_for_each_queue_every_step_stays_in_one(server: RedisServer) -> None:
+    """The same life in parts: what a script touches lies in one slot, and together they touch several."""
+    engine = PartitionedEngine(server.url, namespace="a|b")
+    await engine.open()
+    try:
+        with captured(server) as steps:
+            await live(engine)
+    finally:
+        await engine.close()
+    keys = [[key for words in step for key in keys_of(words)] for step in steps]
+    assert [step for step, of_step in zip(steps, keys, strict=True) if len(set(map(slot_of, of_step))) > 1] == []
+    places = {key.partition("}")[0] for of_step in keys for key in of_step}
+    assert places == {"{a%7Cb", "{a%7Cb|q", "{a%7Cb|other", "{a%7Cb|graves", "{a%7Cb|nothing"}
+    assert not {words[0] for step in steps for words in step} & FORBIDDEN
+
+
+def slot_of(key: str) -> int:
+    return int(key_slot(key.encode()))
+
+
 async def test_every_operation_is_tried_here(server: RedisServer, make: MakeEngine) -> None:
     """`live` would show nothing of a script that it does not run."""
     engine = await make()
     await live(engine)
+    parts = PartitionedEngine(server.url, namespace="parts")
+    await parts.open()
+    await live(parts)
+    await parts.close()
     await engine.broker.claim(["q"], 1, "w")
     names = [
         one.name.removesuffix(".lua") for one in (files("stem.redis") / "lua").iterdir() if one.name.endswith(".lua")

@@ -40,11 +40,11 @@ local function words_of(packed)
 end
 
 -- The last of `count` numbers that grow for ever: also behind every number of a history that a failover has lost, for
--- they are never less than ten times the server's clock in ms.
+-- they are never less than the server's clock in tenths of a ms.
 local function next_numbers(name, count)
-  local number = call('INCRBY', P .. name, count)
-  if number < real * 10 then
-    number = real * 10 + count - 1
+  local number, least = call('INCRBY', P .. name, count), clock[1] * 10000 + math.floor(clock[2] / 100)
+  if number < least then
+    number = least + count - 1
     call('SET', P .. name, string.format('%.0f', number))
   end
   return number
