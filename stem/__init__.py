@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from stem.core.call import TaskEnqueueBuilder as TaskEnqueueBuilder
     from stem.core.canvas import Chain as Chain
     from stem.core.canvas import Composable as Composable
+    from stem.core.canvas import Group as Group
+    from stem.core.canvas import group as group
     from stem.core.codec import NoArgs as NoArgs
     from stem.core.context import Enqueuer as Enqueuer
     from stem.core.context import JobHandle as JobHandle
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from stem.core.rate import Rate as Rate
     from stem.core.retry import RetryPolicy as RetryPolicy
     from stem.core.settle import Signal as Signal
+    from stem.core.stub import StubTask as StubTask
+    from stem.core.stub import default as default
     from stem.core.task import AsyncTask as AsyncTask
     from stem.core.task import SyncTask as SyncTask
     from stem.core.task import TaskDefinition as TaskDefinition
@@ -90,7 +94,8 @@ else:
             "stem.observe.middleware": ["AnyCall", "ConsumeNext", "ExecuteNext", "Middleware", "SendNext"],
             "stem.worker.worker": ["Worker"],
             "stem.core.call": ["TaskEnqueueBuilder"],
-            "stem.core.canvas": ["Chain", "Composable"],
+            "stem.core.canvas": ["Chain", "Composable", "Group", "group"],
+            "stem.core.stub": ["StubTask", "default"],
             "stem.core.codec": ["NoArgs"],
             "stem.core.context": ["Enqueuer", "JobHandle", "SyncEnqueuer", "SyncJobHandle", "TaskContext"],
             "stem.core.job": ["Job"],

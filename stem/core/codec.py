@@ -11,7 +11,8 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import (
@@ -37,10 +38,11 @@ class EncodeError(Exception):
 class ArgumentsCodec(Generic[A]):
     """Arguments of one model as JSON bytes."""
 
-    __slots__ = ("_floats", "_serializer", "_validator", "model")
+    __slots__ = ("_floats", "_serializer", "_sparse", "_validator", "model")
 
-    def __init__(self, model: type[A]) -> None:
-        self.model = model
+    def __init__(self, model: type[A], *, sparse: bool = False) -> None:
+        """`sparse`: what was not given does not travel."""
+        self.model, self._sparse = model, sparse
         model.model_rebuild()
         self._validator: SchemaValidator = model.__pydantic_validator__  # type: ignore[assignment]
         self._serializer: SchemaSerializer = model.__pydantic_serializer__
@@ -60,13 +62,25 @@ class ArgumentsCodec(Generic[A]):
         """JSON that `decode` reads back; EncodeError names the field that cannot be carried."""
         if type(args) is not self.model:
             _check_kind(args, self.model)
+        if self._sparse:
+            _keep_tags(args)
         try:
-            data = self._serializer.to_json(args, by_alias=True, round_trip=True, warnings="error")
+            data = self._serializer.to_json(
+                args, by_alias=True, round_trip=True, warnings="error", exclude_unset=self._sparse
+            )
         except (PydanticSerializationError, ValueError, RecursionError) as fault:
             raise EncodeError(_one_line(fault)) from None
         if self._floats:
             _refuse_nonfinite(args)
         return data
+
+    def identity(self, args: A) -> bytes:
+        """JSON of what differs from the model's defaults, for unique keys: whoever enqueues it, given or not."""
+        if self._sparse:
+            _keep_tags(args)
+        return self._serializer.to_json(
+            args, by_alias=True, round_trip=True, warnings=False, exclude_unset=self._sparse, exclude_defaults=True
+        )
 
     def from_mapping(self, values: Mapping[str, object]) -> A:
         """The arguments from a mapping; pydantic.ValidationError when they do not fit.
@@ -80,6 +94,29 @@ class ArgumentsCodec(Generic[A]):
             raise
         except Exception as fault:
             raise unexpected(self.model, fault, dict(values)) from fault
+
+
+def _keep_tags(value: object) -> None:
+    """Count what tells the models of a union apart as given: a reader needs it, although it has a default."""
+    if isinstance(value, BaseModel):
+        value.__pydantic_fields_set__.update(_tags(type(value)))
+        for _, part in value:
+            _keep_tags(part)
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            _keep_tags(part)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for part in value:
+            _keep_tags(part)
+
+
+@lru_cache(maxsize=4096)
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    """The fields that can have only one value."""
+    fields = model.model_fields.items()
+    return tuple(
+        name for name, info in fields if get_origin(info.annotation) is Literal and len(get_args(info.annotation)) == 1
+    )
 
 
 def _check_kind(args: object, model: type[BaseModel]) -> None:

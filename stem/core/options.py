@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from keyword import iskeyword
 from typing import Any, Final, TypedDict, TypeVar
 
 import msgspec
@@ -97,6 +98,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     ignore_result: bool = False
     at_most_once: bool = False
     isolate: bool = False
+    stub: str = ""
     tags: tuple[str, ...] = ()
     description: str = ""
 
@@ -165,6 +167,7 @@ def task_options(
     ignore_result: bool = False,
     at_most_once: bool = False,
     isolate: bool = False,
+    stub: str = "",
     tags: Sequence[str] = (),
     description: str = "",
     **said: Unpack[LayerWords],
@@ -182,6 +185,7 @@ def task_options(
         ignore_result=checked(problems, False, _flag, ignore_result, "ignore_result"),
         at_most_once=once,
         isolate=checked(problems, False, _flag, isolate, "isolate"),
+        stub=checked(problems, "", _stub, stub),
         tags=checked(problems, (), _tags, tags),
         description=checked(problems, "", _description, description),
     )
@@ -246,6 +250,14 @@ def _policy(value: RetryPolicy) -> RetryPolicy:
 def _flag(value: bool, what: str) -> bool:  # noqa: FBT001 - the value under test
     if not isinstance(value, bool):
         raise ConfigError(f"{what} must be True or False, found {value!r}")
+    return value
+
+
+def _stub(value: str) -> str:
+    if value and (not isinstance(value, str) or not value.isidentifier() or iskeyword(value) or value[0] == "_"):
+        raise ConfigError(
+            f"stub must be a name that Python code can use, without an underscore in front, found {value!r}"
+        )
     return value
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from stem.core.call import Request
 from stem.core.codec import EncodeError, canonical
-from stem.core.duration import milliseconds, words
+from stem.core.duration import words
 from stem.core.envelope import WIRE_VERSION, Envelope, Submission, encode
 from stem.core.limit import limit_key
 from stem.core.options import NOTHING_SAID, Options, Resolved, resolve
@@ -50,7 +50,7 @@ def submission(
     envelope = encode(_envelope(request, made_id, args, now_ms))
     if len(envelope) > max_payload:
         raise PayloadTooLargeError(task.name, len(envelope), max_payload)
-    return _travelling(request, terms, made_id, envelope, args, reply_to)
+    return _travelling(request, terms, made_id, envelope, reply_to)
 
 
 def _envelope(request: Request, job_id: str, args: bytes, now_ms: int) -> Envelope:
@@ -59,6 +59,7 @@ def _envelope(request: Request, job_id: str, args: bytes, now_ms: int) -> Envelo
         v=WIRE_VERSION,
         id=job_id,
         task=request.task.name,
+        schema=request.task.schema,
         enqueued_at=now_ms,
         args=msgspec.Raw(args),
         headers=request.headers,
@@ -75,9 +76,7 @@ def _limit_said(value: int | Unset | None) -> int | None:
     return None if isinstance(value, Unset) else value or 0
 
 
-def _travelling(
-    request: Request, terms: Resolved, job_id: str, envelope: bytes, args: bytes, reply_to: str
-) -> Submission:
+def _travelling(request: Request, terms: Resolved, job_id: str, envelope: bytes, reply_to: str) -> Submission:
     task = request.task
     rate, limit = task.options.rate_limit, task.options.concurrency
     return Submission(
@@ -91,7 +90,7 @@ def _travelling(
         expires_ms=terms.expires_ms,
         lease_ms=terms.lease_ms,
         max_losses=task.options.max_losses,
-        unique=_claim(request, args),
+        unique=_claim(request),
         rate_key="" if rate is None else _key(request, rate.key),
         limit_key="" if limit is None else _key(request, limit.key),
         result_ttl_ms=terms.result_ttl_ms,
@@ -110,10 +109,12 @@ def unique_rule(request: Request) -> Unique | None:
     return request.task.options.unique if isinstance(request.unique, Unset) else request.unique
 
 
-def _claim(request: Request, args: bytes) -> UniqueClaim | None:
+def _claim(request: Request) -> UniqueClaim | None:
     rule = unique_rule(request)
     if rule is None:
         return None
     key = f"{request.task.name}:{request.unique_key}" if request.unique_key else ""
-    for_ms = None if rule.for_ is None else milliseconds(rule.for_, what="Unique(for_=)", minimum=1)
-    return UniqueClaim(key or unique_key(request.task.name, canonical(args, rule.key)), rule.until, for_ms)
+    if not key:
+        args = request.task.arguments.identity(request.args)
+        key = unique_key(request.task.name, canonical(args, rule.key))
+    return UniqueClaim(key, rule.until, rule.for_ms)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from typing_extensions import ParamSpec, TypeForm, TypeIs, Unpack
 
+from stem.core.accept import Arguments, Upgradable
 from stem.core.call import Request, TaskEnqueueBuilder
 from stem.core.canvas import Composable
 from stem.core.carried import uncarried
@@ -25,6 +26,7 @@ from stem.core.options import TaskOptions, checked, task_options
 from stem.core.paths import check_path, check_unique_path
 from stem.core.rate import Rate
 from stem.core.retry import RetryPolicy
+from stem.core.schema import arguments_schema, digest
 from stem.core.unique import Unique
 from stem.errors import ConfigError, InvalidArgumentsError, hint, nearest
 from stem.values import UNSET, Unset
@@ -116,7 +118,20 @@ class TaskDefinition(Composable[A_contra, R_co]):
     @functools.cached_property
     def arguments(self) -> ArgumentsCodec[Any]:
         """How arguments become bytes."""
-        return ArgumentsCodec(self.args_model)
+        return ArgumentsCodec(self.args_model, sparse=self.sparse)
+
+    @functools.cached_property
+    def schema(self) -> str:
+        """The digest of what the arguments look like, which travels with every job; "" when they have no schema."""
+        try:
+            return digest(arguments_schema(self.args_model))
+        except ValueError:
+            return ""
+
+    @property
+    def sparse(self) -> bool:
+        """Whether arguments that were not given stay away, so that the worker's defaults hold."""
+        return False
 
     @functools.cached_property
     def results(self) -> ResultCodec:
@@ -141,17 +156,31 @@ class DeclaredTask(TaskDefinition[A_contra, R_co]):
     fn: Callable[..., Any]
     is_async: bool
     takes: tuple[Literal["ctx", "args"], ...]
+    accepts: tuple[type[BaseModel], ...]
+
+    @functools.cached_property
+    def reads(self) -> Arguments:
+        """How a worker reads arguments, earlier ones included."""
+        return Arguments(self.arguments, self.schema, self.accepts)
 
     @property
     def is_plain(self) -> bool:
         return not self.is_async
 
-    def __init__(self, name: str, fn: Callable[..., Any], shape: Shape, options: TaskOptions) -> None:
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        shape: Shape,
+        options: TaskOptions,
+        accepts: tuple[type[Any], ...] = (),
+    ) -> None:
         problems = [*_name_problems(name), *_problems(name, shape.args, shape.returns, options)]
+        problems += [text for one in accepts for text in _accepts_problems(name, one, shape.args)]
         if problems:
             raise ConfigError(problems)
         self.name, self.args_model, self.returns, self.options = name, shape.args, shape.returns, options
-        self.fn, self.is_async, self.takes = fn, shape.is_async, shape.takes
+        self.fn, self.is_async, self.takes, self.accepts = fn, shape.is_async, shape.takes, accepts
         self.__doc__ = fn.__doc__
         self.__module__ = fn.__module__
         self.__name__, self.__qualname__, self.__wrapped__ = fn.__name__, fn.__qualname__, fn
@@ -254,6 +283,8 @@ def task(
     ignore_result: bool = False,
     at_most_once: bool = False,
     isolate: bool = False,
+    accepts: Sequence[type[Upgradable]] = (),
+    stub: str = "",
     tags: Sequence[str] = (),
     description: str = "",
 ) -> TaskDecorator:
@@ -264,7 +295,9 @@ def task(
     is wrong with the name, an option or the handler's shape.
 
     `max_retries` counts the attempts after the first. `visibility_timeout` is the lease: how long the job is held
-    without a renewal. `at_most_once` never runs the job twice, and so allows no retries.
+    without a renewal. `at_most_once` never runs the job twice, and so allows no retries. `accepts` are earlier argument
+    models, the latest first, each with an `upgrade()` to the model of today: jobs that were enqueued with them still run.
+    `stub` is the task's name in a generated package, when its own would clash there.
     """
     problems = _name_problems(name)
     options = checked(
@@ -286,6 +319,7 @@ def task(
             ignore_result=ignore_result,
             at_most_once=at_most_once,
             isolate=isolate,
+            stub=stub,
             tags=tags,
             description=description,
         ),
@@ -297,7 +331,7 @@ def task(
         # models declared inside the function that declares the task are not among fn's globals
         shape = read_shape(fn, sys._getframe(1).f_locals)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         kind: type[AnyDeclared] = AsyncTask if shape.is_async else SyncTask
-        return kind(name, fn, shape, options)  # pyright: ignore[reportUnknownVariableType]
+        return kind(name, fn, shape, options, tuple(accepts))  # pyright: ignore[reportUnknownVariableType]
 
     return typing.cast("TaskDecorator", declare)
 
@@ -388,6 +422,13 @@ def _name_problems(name: object) -> list[str]:
 def _problems(name: str, args: object, returns: object, options: TaskOptions) -> list[str]:
     """All faults of a declaration but those of its name and of single options."""
     return [*_args_problems(name, args, options), *_result_problems(name, returns)]
+
+
+def _accepts_problems(name: str, found: object, args: type[BaseModel]) -> list[str]:
+    if not _is_model(found) or found is args or not callable(getattr(found, "upgrade", None)):
+        wanted = f"earlier argument models, each with a method upgrade() that gives {args.__name__}"
+        return [f"task {name!r}: accepts is of {wanted}; found {found!r}"]
+    return []
 
 
 def _args_problems(name: str, args: object, options: TaskOptions) -> list[str]:

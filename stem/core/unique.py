@@ -28,6 +28,11 @@ class Unique(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     for_: Duration | None = None
     conflict: Literal["return", "raise"] = "return"
 
+    @property
+    def for_ms(self) -> int | None:
+        """The fixed time in ms, when there is one."""
+        return None if self.for_ is None else milliseconds(self.for_, what="Unique(for_=)", minimum=1)
+
     def __post_init__(self) -> None:
         if self.until not in ("done", "start"):
             raise ConfigError(f"Unique(until=) must be 'done' or 'start', found {self.until!r}")

@@ -13,10 +13,11 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from stem.contracts.broker import Broker, Delivery
-from stem.core.codec import EncodeError, faults
+from stem.core.accept import UnreadableError
+from stem.core.codec import EncodeError
 from stem.core.context import Enqueuer, RetryRequested, SnoozeRequested
 from stem.core.envelope import Envelope, UndecodableError, decode, decode_overrides, undecodable
 from stem.core.options import NOTHING_SAID, Options, no_hard_limit
@@ -89,9 +90,9 @@ class Runner:
         if held.hard_ms and not task.is_async:
             return terms, Refused("unsupported", error_record("ConfigError", no_hard_limit(task.name)))
         try:
-            args = task.arguments.decode(bytes(envelope.args))
-        except ValidationError as fault:
-            return terms, Refused("invalid_arguments", error_record("ValidationError", "; ".join(faults(fault))))
+            args = task.reads.read(bytes(envelope.args), envelope.schema)
+        except UnreadableError as fault:
+            return terms, Refused("invalid_arguments", error_record("ValidationError", str(fault)))
         ctx = Attempt(
             running,
             envelope,

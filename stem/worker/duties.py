@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from stem.contracts.engine import Engine
 from stem.core.commands import COMMAND_TTL_MS, inbox_of
+from stem.core.schema import digest, task_schema
+from stem.core.task import AnyDeclared
 from stem.errors import EngineError
 
 log = logging.getLogger("stem.worker")
@@ -46,6 +48,27 @@ async def sweep(engine: Engine, define_limits: Callable[[], Awaitable[None]]) ->
         except EngineError as fault:
             log.debug("no sweep: %s", fault)
         await asyncio.sleep(SWEEP * (0.8 + 0.4 * random.random()))
+
+
+async def tell_schemas(engine: Engine, tasks: Sequence[AnyDeclared]) -> None:
+    """Publish what the tasks look like, so that a later deploy can be held against the jobs that wait: once."""
+    documents = await asyncio.to_thread(lambda: [one for task in tasks for one in _document(task)])
+    while documents:
+        try:
+            await engine.schemas.publish(*documents[-1])
+            documents.pop()
+        except EngineError as fault:
+            log.debug("no schemas: %s", fault)
+            await asyncio.sleep(SWEEP)
+
+
+def _document(task: AnyDeclared) -> list[tuple[str, bytes]]:
+    try:
+        made = task_schema(task.name, task.args_model, task.returns)
+    except ValueError:
+        return []  # the task runs without
+    plain = msgspec.to_builtins(made)
+    return [(digest(plain), msgspec.json.encode(plain))]
 
 
 async def hear(engine: Engine, worker: str, renew: Callable[[], None]) -> None:

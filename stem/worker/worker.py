@@ -137,6 +137,7 @@ class Worker:
             asyncio.create_task(duties.show_life(self._engine, self.name, self._info), name="stem-presence"),
             asyncio.create_task(duties.sweep(self._engine, self._define_limits), name="stem-sweep"),
             asyncio.create_task(duties.hear(self._engine, self.name, self._renewer.now), name="stem-commands"),
+            asyncio.create_task(duties.tell_schemas(self._engine, self._registry.handlers()), name="stem-schemas"),
         ]
         for task in (*self._claimer.start(), *self._background):
             task.add_done_callback(self._part_ended)

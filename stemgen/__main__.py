@@ -1,0 +1,5 @@
+"""`python -m stemgen`."""
+
+from stemgen.cli import main
+
+main()

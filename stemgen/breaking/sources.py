@@ -1,0 +1,114 @@
+"""Where the older lock comes from: a commit, a file, or the engine in which jobs wait."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from stem.contracts.engine import Engine
+from stem.contracts.jobs import JobFilter
+from stem.core.envelope import UndecodableError, decode
+from stem.core.schema import TaskSchema
+from stem.engines import make_engine, redacted
+from stem.errors import EngineError
+from stemgen.errors import StemgenError
+from stemgen.lock import TaskLock, load, read_lock
+
+#: Jobs that are looked at in an engine, the newest first.
+_MOST: Final = 10_000
+_PAGE: Final = 500
+
+
+class UnavailableError(StemgenError):
+    """The engine could not be reached."""
+
+
+class Older(msgspec.Struct, frozen=True):
+    """The tasks of the older side, one several times when jobs of several versions wait; and what could not be seen."""
+
+    tasks: list[tuple[str, TaskLock]]
+    notes: list[str] = []
+
+
+def older(against: str, lock: Path, root: Path, namespace: str) -> Older:
+    """What `against` names: `git:REF`, the URL of an engine, or a file."""
+    if against.startswith("git:"):
+        return _from_git(against.removeprefix("git:"), lock, root)
+    if "://" in against:
+        return _from_engine(against, namespace)
+    return Older(sorted(load(Path(against)).tasks.items()))
+
+
+def _from_git(ref: str, lock: Path, root: Path) -> Older:
+    place = lock.relative_to(root).as_posix()
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "show", f"{ref}:./{place}"],  # noqa: S607
+            cwd=root,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise StemgenError("git is not installed, so --against git: cannot be asked") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise StemgenError(f"git has no {place} at {ref!r} ({said}); commit the stubs first, or fetch that branch")
+    return Older(sorted(read_lock(done.stdout, f"{ref}:{place}").tasks.items()))
+
+
+def _from_engine(url: str, namespace: str) -> Older:
+    try:
+        return asyncio.run(_asked(make_engine(url, namespace)))
+    except EngineError as fault:
+        raise UnavailableError(f"{redacted(url)}: {fault}") from None
+
+
+async def _asked(engine: Engine) -> Older:
+    """What the jobs in an engine were written with, as workers have published it."""
+    await engine.open()
+    try:
+        known = await _published(engine)
+        waiting, whole = await _waiting(engine)
+    finally:
+        await engine.close()
+    notes = [] if whole else [f"only the newest {_MOST:,} jobs were looked at"]
+    notes += [
+        f"jobs of {task} wait whose schema {schema or '(none)'} no worker has published"
+        for task, schema in sorted(waiting - set(known))
+    ]
+    return Older([(task, known[task, schema]) for task, schema in sorted(waiting & set(known))], notes)
+
+
+async def _published(engine: Engine) -> dict[tuple[str, str], TaskLock]:
+    found = {}
+    for key in await engine.schemas.digests():
+        document = await engine.schemas.get(key)
+        if document is not None:
+            one = msgspec.json.decode(document, type=TaskSchema)
+            found[one.task, one.schema] = TaskLock(
+                handler="", schema=one.schema, args=one.args, result=one.result, reads=one.reads, queue=""
+            )
+    return found
+
+
+async def _waiting(engine: Engine) -> tuple[set[tuple[str, str]], bool]:
+    """Task and digest of the jobs that wait, run or are dead letters, and whether these were all."""
+    found: set[tuple[str, str]] = set()
+    which, cursor, seen = JobFilter(states=("queued", "delayed", "parked", "running", "failed")), "", 0
+    while seen < _MOST:
+        rows, cursor = await engine.jobs.page(which, limit=_PAGE, cursor=cursor)
+        for row in rows:
+            job = await engine.jobs.get(row.id)
+            try:
+                envelope = decode(job.envelope if job is not None else b"")
+            except UndecodableError:
+                continue
+            found.add((envelope.task, envelope.schema))
+        seen += len(rows)
+        if not cursor:
+            return found, True
+    return found, False

@@ -1,0 +1,311 @@
+"""Is every document of one JSON schema a document of another? What is not known counts as no.
+
+Only what pydantic writes is understood: objects, arrays, tuples, unions, references, enums and constraints.
+"""
+
+# pyright: basic
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+Schema: TypeAlias = Any
+Level: TypeAlias = Literal["error", "warning"]
+
+#: A keyword to which way is tighter: upwards, or downwards.
+_BOUNDS: Final = {
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), 1),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), -1),
+}
+#: Keywords that must be equal, or new only on the left.
+_EXACT: Final = ("pattern", "format", "multipleOf", "uniqueItems", "contentEncoding", "contentMediaType")
+#: Says nothing about which documents fit, or is looked at by itself.
+_SILENT: Final = frozenset({"$defs", "default", "readOnly", "writeOnly", "title", "description", "discriminator"})
+_KNOWN: Final = frozenset(
+    {
+        *_BOUNDS, *_EXACT, *_SILENT, "type", "const", "enum", "anyOf", "oneOf", "allOf", "$ref", "items", "prefixItems",
+        "properties", "required", "additionalProperties", "patternProperties", "propertyNames",
+    }
+)  # fmt: skip
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One difference: an error refuses documents, a warning changes what they mean."""
+
+    level: Level
+    rule: str
+    path: str
+    text: str
+
+
+def differences(old: Schema, new: Schema) -> list[Finding]:
+    """Why documents of `old` would not all be documents of `new`; and warnings where they are, but mean less."""
+    made = _Subset(old, new)
+    made.check(old, new, "$")
+    return made.found
+
+
+class _Subset:
+    def __init__(self, old: Schema, new: Schema, seen: frozenset[tuple[str, str]] = frozenset()) -> None:
+        self.old, self.new, self.seen = old, new, seen
+        self.found: list[Finding] = []
+
+    def add(self, level: Level, rule: str, path: str, text: str) -> bool:
+        self.found.append(Finding(level, rule, path, text))
+        return level != "error"
+
+    def check(self, old: Schema, new: Schema, path: str) -> bool:
+        """Whether all documents of `old` fit `new`; why not is noted."""
+        if new is True or old is False:
+            return True
+        if new is False or old is True:
+            old, new = (old if old is not True else {}), (new if new is not False else {"enum": []})
+        old, old_name = _resolved(old, self.old)
+        new, new_name = _resolved(new, self.new)
+        if old_name and new_name:
+            if (old_name, new_name) in self.seen:
+                return True  # under way, further up: a recursive model fits if nothing else speaks against it
+            self.seen |= {(old_name, new_name)}
+        if not set(new) - _SILENT:
+            return True
+        unknown = sorted(set(new) - _KNOWN)
+        if unknown and any(old.get(key) != new[key] for key in unknown):
+            return self.add("error", "CONSTRAINT_TIGHTENED", path, f"{unknown[0]} is not understood, and has changed")
+        if "allOf" in new or "allOf" in old:
+            return old == new or self.add("error", "TYPE_CHANGED", path, "an allOf has changed")
+        left, right = _alternatives(old, self.old), _alternatives(new, self.new)
+        if len(left) > 1 or len(right) > 1:
+            return self.unions(left, right, path)
+        return self.plain(old, new, path)
+
+    def unions(self, left: list[Schema], right: list[Schema], path: str) -> bool:
+        """Each alternative on the left must fit one on the right."""
+        ok = True
+        for one in left:
+            tries = [self.tried(one, other, path) for other in right]
+            fitting = next((found for fits, found in tries if fits), None)
+            if fitting is not None:
+                self.found += fitting
+            elif len(right) == 1 or (near := _same_kind(one, right, self.old, self.new)) is None:
+                ok = self.add("error", "TYPE_NARROWED", path, f"{_shown(one, self.old)} is no longer accepted") and ok
+            else:
+                self.found += tries[near][1]
+                ok = False
+        return ok
+
+    def tried(self, old: Schema, new: Schema, path: str) -> tuple[bool, list[Finding]]:
+        """The same by itself, so that an alternative that does not fit leaves nothing behind."""
+        inner = _Subset(self.old, self.new, self.seen)
+        return inner.check(old, new, path), inner.found
+
+    def plain(self, old: Schema, new: Schema, path: str) -> bool:
+        values, allowed = _values(old), _values(new)
+        if allowed is not None:
+            if values is None:
+                return self.add("error", "TYPE_NARROWED", path, f"was {_shown(old, self.old)}, now one of {allowed}")
+            gone = [value for value in values if not _has(allowed, value)]
+            return not gone or self.add("error", "ENUM_VALUE_REMOVED", path, f"no longer accepts {gone}")
+        if values is not None and not _typed(values, new.get("type")):
+            return self.add("error", "TYPE_CHANGED", path, f"one of {values} -> {new.get('type')}")
+        kind, wanted = old.get("type"), new.get("type")
+        if values is None and wanted is not None and kind != wanted and (kind, wanted) != ("integer", "number"):
+            return self.add("error", "TYPE_CHANGED", path, f"{kind or 'anything'} -> {wanted}")
+        ok = self.constraints(old, new, path)
+        if wanted == "array":
+            ok = self.array(old, new, path) and ok
+        if wanted == "object":
+            ok = self.object(old, new, path) and ok
+        return ok
+
+    def constraints(self, old: Schema, new: Schema, path: str) -> bool:
+        ok = True
+        for key, way in _BOUNDS.items():
+            if key in new and not _bounded(old, key, new[key], way):
+                text = f"{key}: {old.get(key, 'none')} -> {new[key]}"
+                ok = self.add("error", "CONSTRAINT_TIGHTENED", path, text) and ok
+        for key in _EXACT:
+            if key in new and old.get(key) != new[key] and not _divides(key, old, new):
+                text = f"{key}: {old.get(key, 'none')} -> {new[key]}"
+                ok = self.add("error", "CONSTRAINT_TIGHTENED", path, text) and ok
+        return ok
+
+    def array(self, old: Schema, new: Schema, path: str) -> bool:
+        ok = True
+        left, right = old.get("prefixItems", []), new.get("prefixItems", [])
+        for place in range(max(len(left), len(right))):
+            one = left[place] if place < len(left) else old.get("items", True)
+            other = right[place] if place < len(right) else new.get("items", True)
+            if place >= old.get("maxItems", place + 1):
+                break
+            ok = self.check(one, other, f"{path}[{place}]") and ok
+        if "items" in new and old.get("maxItems", len(left) + 1) > len(left):
+            ok = self.check(old.get("items", True), new["items"], f"{path}[]") and ok
+        return ok
+
+    def object(self, old: Schema, new: Schema, path: str) -> bool:
+        ok = True
+        before, after = old.get("properties", {}), new.get("properties", {})
+        needed, had = set(new.get("required", ())), set(old.get("required", ()))
+        for name, schema in after.items():
+            ok = self.property(name, schema, old, name in needed, name in had, f"{path}.{name}") and ok
+        for name in sorted(needed - set(after)):
+            if name not in had:
+                ok = (
+                    self.add("error", "REQUIRED_FIELD_ADDED", f"{path}.{name}", "jobs already queued do not carry it")
+                    and ok
+                )
+        rest = new.get("additionalProperties", True)
+        for name, schema in before.items():
+            if name not in after:
+                ok = self.gone(schema, rest, f"{path}.{name}") and ok
+        return self.others(old, new, rest, path) and ok
+
+    def property(self, name: str, schema: Schema, old: Schema, needed: bool, had: bool, path: str) -> bool:  # noqa: FBT001
+        before = old.get("properties", {})
+        if name not in before:
+            if needed:
+                return self.add(
+                    "error", "REQUIRED_FIELD_ADDED", path, "jobs already queued do not carry it; give it a default"
+                )
+            others = old.get("additionalProperties", True)
+            if isinstance(others, dict):  # a key of the old dict may have this name
+                return self.check(others, schema, path)
+            return True
+        ok = True
+        if needed and not had:
+            ok = self.add("error", "FIELD_BECAME_REQUIRED", path, "jobs already queued may leave it out")
+        was, now = before[name].get("default"), schema.get("default")
+        if was != now and "default" in before[name] and "default" in schema:
+            self.add("warning", "DEFAULT_CHANGED", path, f"{was!r} -> {now!r}")
+        return self.check(before[name], schema, path) and ok
+
+    def gone(self, schema: Schema, rest: Schema, path: str) -> bool:
+        if rest is False:
+            return self.add(
+                "error", "FIELD_REMOVED", path, "jobs already queued carry it, and extra fields are refused"
+            )
+        if isinstance(rest, dict):
+            return self.check(schema, rest, path)
+        self.add("warning", "FIELD_REMOVED", path, "what jobs already queued carry there is dropped without a word")
+        return True
+
+    def others(self, old: Schema, new: Schema, rest: Schema, path: str) -> bool:
+        """Keys that neither side names."""
+        ok = True
+        was = old.get("additionalProperties", True)
+        if rest is False and was is not False:
+            if isinstance(was, dict) or "properties" not in old:
+                ok = self.add("error", "CLOSED", path, "keys of any name are no longer accepted")
+            elif was is True and "additionalProperties" in old:
+                ok = self.add("error", "CLOSED", path, "extra fields are now refused")
+        elif isinstance(rest, dict) and was is not False:
+            ok = self.check(
+                was if "additionalProperties" in old or not old.get("properties") else False, rest, f"{path}{{}}"
+            )
+        for key in ("patternProperties", "propertyNames"):
+            if key in new and old.get(key) != new[key]:
+                ok = self.add("error", "CONSTRAINT_TIGHTENED", path, f"{key} has changed") and ok
+        return ok
+
+
+def _resolved(schema: Schema, root: Schema) -> tuple[Schema, str]:
+    """The schema that a reference leads to, and its name."""
+    name = ""
+    while isinstance(schema, dict) and "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+        beside = {key: part for key, part in schema.items() if key != "$ref" and key not in _SILENT}
+        schema = {**root.get("$defs", {}).get(name, {}), **beside}
+    return schema, name
+
+
+def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
+    """The parts of a union; those that a tag tells apart need it, although their models may have a default for it."""
+    found: list[Schema] = schema.get("anyOf") or schema.get("oneOf") or []
+    tag = schema.get("discriminator", {}).get("propertyName")
+    if found and tag is not None:
+        return [{**one, "required": [*_resolved(one, root)[0].get("required", ()), tag]} for one in found]
+    if found:
+        return found
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        return [{**schema, "type": kind} for kind in kinds]
+    return [schema]
+
+
+def _same_kind(one: Schema, others: list[Schema], old: Schema, new: Schema) -> int | None:
+    """The place of the only alternative that looks like this one: what is wrong with it says more than 'gone'."""
+    mine = _kind(_resolved(one, old)[0])
+    like = [place for place, other in enumerate(others) if _kind(_resolved(other, new)[0]) == mine]
+    return like[0] if len(like) == 1 else None
+
+
+def _kind(schema: Schema) -> object:
+    tags = {name: _values(part) for name, part in schema.get("properties", {}).items() if isinstance(part, dict)}
+    said = sorted((name, str(values)) for name, values in tags.items() if values is not None and len(values) == 1)
+    return schema.get("type"), str(_values(schema)), tuple(said)
+
+
+def _values(schema: Schema) -> list[Any] | None:
+    if "const" in schema:
+        return [schema["const"]]
+    found: list[Any] | None = schema.get("enum")
+    return found
+
+
+def _has(values: list[Any], value: object) -> bool:
+    """JSON tells True from 1, Python does not."""
+    return any(one == value and isinstance(one, bool) == isinstance(value, bool) for one in values)
+
+
+def _typed(values: list[Any], kind: str | None) -> bool:
+    kinds: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+    if kind is None:
+        return True
+    wanted = kinds.get(kind)
+    return wanted is not None and all(
+        isinstance(one, wanted) and (kind == "boolean" or not isinstance(one, bool)) for one in values
+    )
+
+
+def _bounded(old: Schema, key: str, bound: float, way: int) -> bool:
+    """Whether everything that the old side lets through keeps this bound."""
+    values = _values(old)
+    if values is not None and key in {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}:
+        strict = key.startswith("exclusive")
+        return all(
+            isinstance(v, int | float) and ((v - bound) * way > 0 or (v == bound and not strict)) for v in values
+        )
+    if values is not None and key in {"minLength", "maxLength"}:
+        return all(isinstance(v, str) and (len(v) - bound) * way >= 0 for v in values)
+    if key in old:
+        return bool((old[key] - bound) * way >= 0)
+    partner = key.replace("exclusiveM", "m") if key.startswith("exclusive") else f"exclusive{key[0].upper()}{key[1:]}"
+    if partner in old and key in {"minimum", "maximum"}:
+        return bool((old[partner] - bound) * way >= 0)
+    if partner in old and key.startswith("exclusive"):
+        return bool((old[partner] - bound) * way > 0)
+    if key == "maxItems":
+        return False
+    return key == "minItems" and len(old.get("prefixItems", ())) >= bound and old.get("minItems", 0) >= bound
+
+
+def _divides(key: str, old: Schema, new: Schema) -> bool:
+    if key != "multipleOf" or key not in old:
+        return False
+    return bool(float(old[key] / new[key]).is_integer())
+
+
+def _shown(schema: Schema, root: Schema) -> str:
+    """A schema in a word or two."""
+    found, name = _resolved(schema, root)
+    if name:
+        return name
+    values = _values(found)
+    if values is not None:
+        return " or ".join(map(repr, values))
+    if "anyOf" in found or "oneOf" in found:
+        return "a union"
+    kind = found.get("type")
+    return {"null": "null", "object": "an object", "array": "a list"}.get(kind, str(kind or "anything"))

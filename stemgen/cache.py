@@ -1,0 +1,79 @@
+"""Whether anything has changed since the last run, found without importing the app, pydantic or jinja2."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+NAME = ".stemgen_cache.json"
+
+
+def is_fresh(root: Path) -> bool:
+    """Whether all inputs and outputs of the last run are as they were. False when in doubt."""
+    try:
+        known = json.loads((root / NAME).read_bytes())
+        return bool(
+            known["tools"] == _tools()
+            and all(_folder(path) == names for path, names in known["folders"].items())
+            and all(_same(path, *said) for path, said in known["files"].items())
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def store(root: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
+    """Remember these files, and what lies in the folders of the inputs."""
+    files = sorted({str(path) for path in (*inputs, *outputs)})
+    folders = sorted({str(Path(path).parent) for path in map(str, inputs)} | {str(path.parent) for path in outputs})
+    known = {
+        "tools": _tools(),
+        "files": {path: _stamp(path) for path in files},
+        "folders": {path: _folder(path) for path in folders},
+    }
+    (root / NAME).write_text(json.dumps(known))
+
+
+def forget(root: Path) -> None:
+    """The next run looks at everything."""
+    (root / NAME).unlink(missing_ok=True)
+
+
+def _tools() -> list[str]:
+    return [sys.version, *(_version(name) for name in ("stem-jobs", "pydantic", "pydantic-core")), _own()]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _own() -> str:
+    """Stands for stemgen's own code, which changes without a version while it is developed."""
+    here = Path(__file__).parent
+    return str(max(path.stat().st_mtime_ns for path in (*here.rglob("*.py"), *here.rglob("*.j2"))))
+
+
+def _folder(path: str) -> list[str]:
+    names = os.listdir(path)  # noqa: PTH208 - called for every folder of an unchanged project
+    return sorted(name for name in names if name.endswith((".py", ".toml")) or name == "stem.lock.json")
+
+
+def _stamp(path: str) -> tuple[int, int, str]:
+    found = Path(path).stat()
+    return found.st_size, found.st_mtime_ns, _hash(path)
+
+
+def _same(path: str, size: int, at: int, digest: str) -> bool:
+    found = Path(path).stat()
+    return found.st_size == size and (found.st_mtime_ns == at or _hash(path) == digest)
+
+
+def _hash(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -1,0 +1,188 @@
+"""The command `stemgen`. What needs the app, pydantic or jinja2 is imported only when the cache says so."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from stemgen.breaking.compare import Compat, Report
+    from stemgen.config import Config
+    from stemgen.generate import Run
+
+#: Exit codes: what lies there is right; it is stale, or a change breaks something; the app cannot be imported, or usage.
+OK, NO, USAGE, UNAVAILABLE = 0, 1, 2, 69
+
+_project = click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="Where to look for pyproject.toml, here and above (default: the current folder).",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    try:
+        code = stemgen.main(prog_name="stemgen", standalone_mode=False)
+    except click.ClickException as fault:
+        fault.show()
+        code = USAGE
+    except click.Abort:
+        code = USAGE
+    except Exception as fault:
+        if not _is_known(fault):
+            raise
+        click.echo(f"stemgen: {fault}", err=True)
+        code = USAGE
+    sys.exit(code or 0)
+
+
+def _is_known(fault: Exception) -> bool:
+    """Whether it is told in words; stem's own errors can only come when stem has been imported."""
+    from stemgen.errors import StemgenError
+
+    known = sys.modules.get("stem.errors")
+    return isinstance(fault, StemgenError) or (known is not None and isinstance(fault, known.StemError))
+
+
+@click.group(invoke_without_command=True)
+@_project
+@click.pass_context
+def stemgen(ctx: click.Context, project: Path) -> int:
+    """Write typed stubs of an app's tasks, and see what a change would break.
+
+    Without a command: write what is missing or stale. [tool.stemgen] in pyproject.toml says where the tasks are
+    declared and where the stubs go.
+    """
+    ctx.obj = project
+    if ctx.invoked_subcommand is not None:
+        return OK
+    return _write(_file(project))
+
+
+@stemgen.command()
+@_project
+@_json
+@click.pass_obj
+def check(above: Path, project: Path, *, as_json: bool) -> int:
+    """Say whether the stubs are up to date: 0 yes, 1 no, with a diff, 2 the app cannot be imported."""
+    file = _file(project if project != Path() else above)
+    from stemgen import cache
+
+    if cache.is_fresh(file.parent):
+        _say(as_json, {"fresh": True, "changes": []}, "the stubs are up to date")
+        return OK
+    config, run = _run(file)
+    if not run.changes:
+        _remember(file, run)
+        _say(as_json, {"fresh": True, "changes": []}, "the stubs are up to date")
+        return OK
+    from stemgen.files import diff
+
+    shown = [{"path": str(one.path.relative_to(config.root)), "what": one.what} for one in run.changes]
+    text = "".join(diff(one, config.root) for one in run.changes)
+    count = f"{len(shown)} file{'s' if len(shown) > 1 else ''}"
+    _say(as_json, {"fresh": False, "changes": shown}, f"{text}\n{count} to change: run stemgen")
+    return NO
+
+
+@stemgen.command()
+@click.option(
+    "--against",
+    required=True,
+    metavar="git:REF|FILE|URL",
+    help="The older side: a commit, a stem.lock.json, or an engine in which jobs wait.",
+)
+@click.option(
+    "--compat",
+    type=click.Choice(["queue", "full"]),
+    default="queue",
+    show_default=True,
+    help="full: new producers beside old workers, too.",
+)
+@click.option(
+    "--namespace", default="stem", show_default=True, help="The app's namespace, when --against is an engine."
+)
+@_project
+@_json
+@click.pass_obj
+def breaking(above: Path, project: Path, against: str, compat: Compat, namespace: str, *, as_json: bool) -> int:
+    """Say what the stubs as they are now would break: 0 nothing, 1 something, 69 the engine cannot be reached.
+
+    Jobs that are queued must still be read, and results still be understood by whoever waits for them.
+    """
+    file = _file(project if project != Path() else above)
+    import msgspec
+
+    from stemgen.breaking.compare import compare
+    from stemgen.breaking.sources import UnavailableError, older
+    from stemgen.config import read
+    from stemgen.lock import load
+
+    config = read(file)
+    try:
+        before = older(against, config.lock, config.root, namespace)
+    except UnavailableError as fault:
+        click.echo(f"stemgen: {fault}", err=True)
+        return UNAVAILABLE
+    found = compare(before.tasks, load(config.lock), compat=compat, allow=config.options.breaking.allow)
+    breaks = sum(one.breaks for one in found)
+    said = {"breaks": breaks, "findings": [msgspec.to_builtins(one) for one in found], "notes": before.notes}
+    lines = [*map(_line, found), *(f"note     {note}" for note in before.notes)]
+    verdict = f"{breaks} change{'s break' if breaks > 1 else ' breaks'} something" if breaks else "nothing breaks"
+    _say(as_json, said, "\n".join([*lines, verdict]))
+    return NO if breaks else OK
+
+
+def _line(one: Report) -> str:
+    level = "allowed" if one.allowed else one.level
+    reason = f" (allowed: {one.allowed})" if one.allowed else ""
+    return f"{level:<8} {one.rule:<22} {one.task} {one.part} {one.path}: {one.text}{reason}".replace("  $", " $")
+
+
+def _write(file: Path) -> int:
+    from stemgen import cache
+    from stemgen.files import write
+
+    if cache.is_fresh(file.parent):
+        click.echo("the stubs are up to date")
+        return OK
+    config, run = _run(file)
+    write(run.changes)
+    _remember(file, run)
+    for one in run.changes:
+        click.echo(f"{'removed' if one.new is None else 'wrote'} {one.path.relative_to(config.root)}")
+    tasks = len(run.lock.tasks)
+    many = f"{tasks} task{'s' if tasks > 1 else ''} in {config.options.output}"
+    click.echo(f"{many}: {len(run.changes)} files changed" if run.changes else f"{many}: up to date")
+    return OK
+
+
+def _run(file: Path) -> tuple[Config, Run]:
+    from stemgen import generate
+    from stemgen.config import read
+
+    config = read(file)
+    return config, generate.run(config, file)
+
+
+def _remember(file: Path, run: Run) -> None:
+    from stemgen import cache
+
+    cache.store(file.parent, run.inputs, run.outputs)
+
+
+def _file(project: Path) -> Path:
+    from stemgen.project import find
+
+    return find(project.resolve())
+
+
+def _say(as_json: bool, said: object, text: str) -> None:  # noqa: FBT001
+    click.echo(json.dumps(said, indent=2) if as_json else text)

@@ -1,0 +1,113 @@
+"""The tasks of an app: its modules imported behind the fence, and what they declare."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import TypeVar
+
+import msgspec
+
+from stem.core.task import AnyDeclared, DeclaredTask
+from stem.errors import StemError
+from stemgen.config import Config
+from stemgen.errors import AppError, StemgenError
+from stemgen.fence import Fence, SideEffectError
+
+T = TypeVar("T")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The tasks by name, and the files of the project that were imported."""
+
+    tasks: tuple[AnyDeclared, ...]
+    files: tuple[str, ...]
+
+
+def discover(config: Config) -> Found:
+    """Import what `modules` names and collect its tasks, in this process; AppError says why it cannot be imported."""
+    os.environ["STEMGEN"] = "1"
+    sys.path[:0] = [str(path) for path in config.paths]
+    fence = Fence([str(config.root), *map(str, config.paths)], config.options.allow_side_effects)
+    fence.raise_()
+    try:
+        _initialise(config.options.init)
+        modules = [module for name in config.options.modules for module in _modules(name)]
+    except SideEffectError as fault:
+        raise AppError(
+            f"{fault}\nImporting a module must not reach outside of the process: move the line into a function, "
+            "or name its module in allow-side-effects of [tool.stemgen]"
+        ) from None
+    finally:
+        fence.lower()
+    return Found(_tasks(modules), tuple(dict.fromkeys(fence.loaded)))
+
+
+def _initialise(init: str) -> None:
+    """Call what `init` names before anything else is imported, as a framework's set-up."""
+    if init:
+        module, _, function = init.partition(":")
+        made = _import(module)
+        if function:
+            _guarded(init, getattr(made, function))
+
+
+def _modules(name: str) -> list[ModuleType]:
+    """The module of this name; of `a.*` the package and all modules below it."""
+    if not name.endswith(".*"):
+        return [_import(name)]
+    package = _import(name[:-2])
+    if not hasattr(package, "__path__"):
+        raise StemgenError(f"modules of [tool.stemgen] names {name!r}, but {name[:-2]!r} is no package; leave out '.*'")
+    below = sorted(one.name for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=_fail))
+    return [package, *map(_import, below)]
+
+
+def _fail(name: str) -> None:
+    raise AppError(f"{name} cannot be imported: {_traceback()}")
+
+
+def _import(name: str) -> ModuleType:
+    return _guarded(name, lambda: importlib.import_module(name))
+
+
+def _guarded(name: str, act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except StemError as fault:
+        raise AppError(f"{name} cannot be imported: {fault}\n{_traceback()}") from None
+    except ModuleNotFoundError as fault:
+        if fault.name is not None and (name == fault.name or name.startswith(f"{fault.name}.")):
+            raise AppError(
+                f"there is no module {fault.name!r}, which [tool.stemgen] names; looked in: {', '.join(sys.path[:3])}"
+            ) from None
+        raise AppError(f"{name} cannot be imported: {fault}\n{_traceback()}") from None
+    except Exception as fault:
+        raise AppError(f"{name} cannot be imported: {type(fault).__name__}: {fault}\n{_traceback()}") from None
+
+
+def _traceback() -> str:
+    """The frames of the app alone."""
+    lines = traceback.extract_tb(sys.exc_info()[2])
+    own = [
+        line for line in lines if "importlib" not in line.filename and f"{os.sep}stemgen{os.sep}" not in line.filename
+    ]
+    return "".join(traceback.format_list(own)).rstrip()
+
+
+def _tasks(modules: Iterable[ModuleType]) -> tuple[AnyDeclared, ...]:
+    """The tasks whose handlers these modules define, by name; two of one name are refused."""
+    names = {module.__name__ for module in modules}
+    found: dict[str, AnyDeclared] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, DeclaredTask) and value.fn.__module__ in names:
+                there = found.setdefault(value.name, value)
+                if there is not value:
+                    raise StemgenError(f"two tasks are named {value.name!r}: {there.where} and {value.where}")
+    return tuple(found[name] for name in sorted(found))

@@ -1,0 +1,92 @@
+"""Importing the app: never from stale bytecode, and without a step outside of the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import machinery
+from types import CodeType, FrameType, ModuleType
+from typing import Any, Final
+
+#: What reaches outside: audit events of CPython, https://docs.python.org/3/library/audit_events.html.
+_REFUSED: Final = frozenset(
+    {
+        "socket.connect",
+        "socket.sendto",
+        "socket.bind",
+        "subprocess.Popen",
+        "os.system",
+        "os.posix_spawn",
+        "os.exec",
+        "os.fork",
+    }
+)
+
+
+class SideEffectError(BaseException):
+    """Not an Exception: an app that swallows those must not hide it."""
+
+
+class FreshLoader(machinery.SourceFileLoader):
+    """Compiles the source, whatever bytecode lies about: an edit of equal length within one second leaves a `.pyc`
+    that Python takes for fresh.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+class Fence:
+    """Loads modules below `roots` from their source, and refuses side effects while it is up."""
+
+    def __init__(self, roots: Sequence[str], allowed: Sequence[str]) -> None:
+        self._roots = tuple(os.path.realpath(root) + os.sep for root in roots)
+        self._allowed = tuple(allowed)
+        self._up = False
+        #: Files of the project that were imported.
+        self.loaded: list[str] = []
+
+    def raise_(self) -> None:
+        """From now on; hooks cannot be taken away, so a process has one fence."""
+        sys.meta_path.insert(0, self)
+        sys.addaudithook(self._hook)
+        self._up = True
+
+    def lower(self) -> None:
+        """The app has been imported."""
+        self._up = False
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> machinery.ModuleSpec | None:
+        """A finder of sys.meta_path: modules of the project by their source; any other is left to Python."""
+        spec = machinery.PathFinder.find_spec(name, path, target)
+        if spec is None or spec.origin is None or not spec.origin.endswith(".py") or not self._is_ours(spec.origin):
+            return None
+        self.loaded.append(spec.origin)
+        spec.loader = FreshLoader(name, spec.origin)
+        return spec
+
+    def _is_ours(self, file: str) -> bool:
+        real = os.path.realpath(file)
+        return real.startswith(self._roots) and f"{os.sep}site-packages{os.sep}" not in real
+
+    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self._up or event not in _REFUSED:
+            return
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+        while frame is not None and not self._is_ours(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is not None and self._is_allowed(frame):
+            return
+        place = "somewhere" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        raise SideEffectError(f"{place}: {event} {args!r:.120} while stemgen imports the app")
+
+    def _is_allowed(self, frame: FrameType) -> bool:
+        names = {str(frame.f_globals.get("__name__"))}
+        while frame.f_back is not None:
+            frame = frame.f_back
+            names.add(str(frame.f_globals.get("__name__")))
+        return any(name == one or name.startswith(f"{one}.") for name in names for one in self._allowed)

@@ -1,0 +1,36 @@
+"""One run: import the app, decide, and compare with what lies there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from stemgen.build import build
+from stemgen.config import Config
+from stemgen.discover import discover
+from stemgen.emit import emit
+from stemgen.files import Change, changes
+from stemgen.lock import Lock, make_lock
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What a run found: what has to change, the lock, the files it read and those it stands for."""
+
+    changes: list[Change]
+    lock: Lock
+    inputs: list[Path]
+    outputs: list[Path]
+
+
+def run(config: Config, file: Path) -> Run:
+    """Import the app in this process, which should do nothing else; AppError, StemgenError."""
+    found = discover(config)
+    lock = make_lock(found.tasks)
+    wanted = emit(build(found.tasks, config.options), config.package, lock)
+    return Run(
+        changes(config.output, wanted),
+        lock,
+        [file, *(Path(one) for one in found.files)],
+        [config.output / path for path in wanted],
+    )

@@ -1,0 +1,82 @@
+"""What is written, as plain values: decided here and in the modules that build it; templates only lay out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass
+class Field:
+    """One field of a model, or one argument of a task. Types and defaults are source text."""
+
+    name: str
+    type: str
+    annotated: str
+    required: bool
+    #: Source of the default; None when it is required, "" when only the worker can make it.
+    default: str | None
+    alias: str
+    doc: str
+
+
+@dataclass
+class Model:
+    """A copy of a class of the app's."""
+
+    name: str
+    kind: Literal["model", "enum"]
+    bases: str
+    doc: str
+    origin: type[Any]
+    config: list[str] = field(default_factory=list)
+    fields: list[Field] = field(default_factory=list)
+    members: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Task:
+    """One task as its stub has it. `args` and `returns` are source text."""
+
+    name: str
+    attribute: str
+    where: str
+    args: str
+    returns: str
+    #: The same with what constrains it, as it is read.
+    reads: str
+    fields: list[Field]
+    doc: str
+    options: list[str]
+    schema: str
+    take: bool
+
+    @property
+    def class_name(self) -> str:
+        """`hello_world` as `HelloWorld`."""
+        return "".join(part[:1].upper() + part[1:] for part in self.attribute.split("_") if part) or "Task"
+
+
+@dataclass
+class Module:
+    """One file: its place in the package, what it imports, and what stands in it."""
+
+    parts: tuple[str, ...]
+    #: module -> the private name under which it is imported whole.
+    whole: dict[str, str] = field(default_factory=dict)
+    #: module -> names imported from it.
+    names: dict[str, set[str]] = field(default_factory=dict)
+    models: dict[str, Model] = field(default_factory=dict)
+    tasks: list[Task] = field(default_factory=list)
+
+    def use(self, module: str) -> str:
+        """The private name of a module that is imported whole."""
+        return self.whole.setdefault(module, "_" + _SHORT.get(module, module.replace(".", "_")))
+
+    def take(self, module: str, name: str) -> str:
+        """A name that is imported from a module."""
+        self.names.setdefault(module, set()).add(name)
+        return name
+
+
+_SHORT = {"typing": "t", "collections.abc": "abc"}

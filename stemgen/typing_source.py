@@ -1,0 +1,192 @@
+"""Types as source text of one generated file."""
+
+# pyright: basic
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Union
+
+import annotated_types
+import pydantic
+import typing_extensions
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from stemgen.errors import StemgenError
+from stemgen.ir import Module
+
+#: A class of the app's to the name of its copy, as seen from a file.
+CopyClass: typing.TypeAlias = Callable[[type[Any], Module, str], str]
+
+_BUILTINS: Final = frozenset({str, int, float, bool, bytes, list, dict, set, frozenset, tuple})
+_STDLIB: Final = frozenset(
+    {"datetime", "uuid", "decimal", "pathlib", "ipaddress", "fractions", "collections", "collections.abc"}
+)
+#: Where the class itself says another module than the one that everybody imports it from.
+_HOMES: Final = {"pathlib._local": "pathlib"}
+#: What `pydantic.Field` takes and changes which JSON fits.
+_CONSTRAINTS: Final = (
+    *("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern", "strict"),
+    *("allow_inf_nan", "max_digits", "decimal_places", "coerce_numbers_to_str", "union_mode"),
+)
+#: Annotated types that pydantic has a public name for, as PositiveInt.
+_ALIASES: Final = [
+    (name, found)
+    for name in pydantic.__all__
+    for found in [getattr(pydantic, name, None)]
+    if typing.get_origin(found) is typing.Annotated
+]
+
+
+class TypeSource:
+    """Writes types for one file; `where` in messages names the place in the app.
+
+    `bare`: without what constrains them, as the signature of a function has them.
+    """
+
+    def __init__(self, module: Module, copy: CopyClass, *, bare: bool = False) -> None:
+        self._module, self._copy, self._bare = module, copy, bare
+
+    def of(self, tp: Any, where: str) -> str:
+        """The source of a type; StemgenError when it cannot stand in a package without the app's code."""
+        origin, args = typing.get_origin(tp), typing.get_args(tp)
+        if tp is None or tp is type(None):
+            return "None"
+        if tp is Any or tp is object or isinstance(tp, typing.TypeVar):
+            return f"{self._module.use('typing')}.Any"
+        if isinstance(tp, typing_extensions.TypeAliasType) or isinstance(origin, typing_extensions.TypeAliasType):
+            return self._alias(tp, where)
+        if origin is typing.Annotated:
+            return self._annotated(args[0], args[1:], where)
+        if origin in (Union, types.UnionType):
+            return " | ".join(dict.fromkeys(self.of(one, where) for one in args))
+        if origin is typing.Literal:
+            return f"{self._module.use('typing')}.Literal[{', '.join(self.value(one, where) or '' for one in args)}]"
+        if origin is not None:
+            inner = ", ".join("..." if one is Ellipsis else self.of(one, where) for one in args)
+            return f"{self._class(origin, where)}[{inner or '()'}]"
+        return self._class(tp, where)
+
+    def field(self, info: FieldInfo, where: str) -> tuple[str, str]:
+        """A field's type, and the same with what constrains it."""
+        plain = self.of(info.annotation, where)
+        if info.discriminator is not None and not isinstance(info.discriminator, str):
+            raise _uncopied(where, "a union told apart by a function")
+        kinds = [*info.metadata, *([info] if info.discriminator else [])]
+        return plain, self._annotated(info.annotation, kinds, where)
+
+    def value(self, found: object, where: str) -> str | None:
+        """A plain value as source text; None when it has none."""
+        if isinstance(found, enum.Enum):
+            return f"{self._class(type(found), where)}.{found.name}"
+        if isinstance(found, str):
+            return quoted(found)
+        if isinstance(found, bytes):
+            return repr(found) if '"' in repr(found) else repr(found).replace("'", '"')
+        if found is None or isinstance(found, bool | int) or (isinstance(found, float) and math.isfinite(found)):
+            return repr(found)
+        if isinstance(found, list | tuple) and type(found) in (list, tuple):
+            parts = [self.value(one, where) for one in found]
+            if any(part is None for part in parts):
+                return None
+            inner = ", ".join(typing.cast("list[str]", parts))
+            return f"[{inner}]" if isinstance(found, list) else f"({inner}{',' * (len(parts) == 1)})"
+        if found == {} and type(found) is dict:
+            return "{}"
+        if type(found).__module__ in {"decimal", "uuid"}:
+            return f"{self._module.use(type(found).__module__)}.{type(found).__name__}({quoted(str(found))})"
+        if type(found).__module__ == "datetime" and "tzinfo" not in repr(found):
+            return f"{self._module.use('datetime')}.{repr(found).removeprefix('datetime.')}"
+        return None
+
+    # ---------------------------------------------------------------- inside
+
+    def _alias(self, tp: Any, where: str) -> str:
+        if tp is pydantic.JsonValue:
+            return f"{self._module.use('pydantic')}.JsonValue"
+        origin = typing.get_origin(tp)
+        if origin is not None:
+            return self.of(origin.__value__[typing.get_args(tp)], where)
+        if _mentions(tp.__value__, tp):
+            raise _uncopied(where, f"the recursive alias {tp}")
+        return self.of(tp.__value__, where)
+
+    def _annotated(self, tp: Any, metadata: Iterable[Any], where: str) -> str:
+        kinds = list(metadata)
+        if self._bare:
+            return self.of(tp, where)
+        if kinds:
+            whole = typing.Annotated[(tp, *kinds)]
+            for name, found in _ALIASES:
+                if found == whole:
+                    return f"{self._module.use('pydantic')}.{name}"
+        words = dict(pair for one in kinds for pair in self._constraints(one, where))
+        plain = self.of(tp, where)
+        if not words:
+            return plain
+        typing_, pydantic_ = self._module.use("typing"), self._module.use("pydantic")
+        said = ", ".join(f"{name}={value}" for name, value in words.items())
+        return f"{typing_}.Annotated[{plain}, {pydantic_}.Field({said})]"
+
+    def _constraints(self, one: Any, where: str) -> list[tuple[str, str]]:
+        """Words for `pydantic.Field`; validators are not copied."""
+        if isinstance(one, FieldInfo):
+            words = [pair for part in one.metadata for pair in self._constraints(part, where)]
+            return [*words, *([("discriminator", quoted(str(one.discriminator)))] if one.discriminator else [])]
+        home = type(one).__module__
+        if home == "pydantic.functional_serializers":
+            raise _uncopied(where, "a type with a serializer of its own")
+        if home == "pydantic.functional_validators":
+            return []
+        if isinstance(one, annotated_types.GroupedMetadata):
+            return [pair for part in one for pair in self._constraints(part, where)]
+        words = []
+        for name in _CONSTRAINTS:
+            found = getattr(one, name, None)
+            if found is not None:
+                written = quoted(found.pattern) if isinstance(found, re.Pattern) else self.value(found, where)
+                if written is None:
+                    raise _uncopied(where, f"the constraint {name}={found!r}")
+                words.append((name, written))
+        if not words and hasattr(one, "__get_pydantic_core_schema__") and home != "pydantic.types":
+            raise _uncopied(where, f"the annotation {one!r}")
+        return words
+
+    def _class(self, tp: Any, where: str) -> str:
+        if not isinstance(tp, type):
+            raise _uncopied(where, f"the type {tp!r}")
+        home, name = _HOMES.get(tp.__module__, tp.__module__), str(tp.__name__)
+        if tp in _BUILTINS:
+            return tp.__name__
+        if home in _STDLIB and "." not in tp.__qualname__:
+            return f"{self._module.use(home)}.{tp.__name__}"
+        if home == "stem" or home.startswith("stem."):
+            return f"{self._module.use('stem')}.{tp.__name__}"
+        if home.startswith("pydantic") and getattr(pydantic, name, None) is tp:
+            return f"{self._module.use('pydantic')}.{name}"
+        if issubclass(tp, BaseModel | enum.Enum):
+            return self._copy(tp, self._module, where)
+        raise _uncopied(where, f"the type {tp.__module__}.{tp.__qualname__}")
+
+
+def quoted(text: str) -> str:
+    """Text in double quotes."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")
+
+
+def _mentions(tp: Any, name: Any) -> bool:
+    return tp is name or any(_mentions(one, name) for one in typing.get_args(tp))
+
+
+def _uncopied(where: str, what: str) -> StemgenError:
+    return StemgenError(
+        f"{where}: {what} cannot be copied into the producer package; move its class to a light module that "
+        "producers may import, and name that in shared-models of [tool.stemgen]"
+    )

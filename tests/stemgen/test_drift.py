@@ -1,0 +1,112 @@
+"""The app is edited and nobody runs stemgen: who notices?
+
+mypy, through the witnesses, what is structural; `check` everything; `breaking`, after generating, what queued jobs feel.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import pytest
+
+from tests.stemgen.conftest import ROOT, Project
+
+pytestmark = pytest.mark.timeout(120)
+
+APP: Final = '''
+from __future__ import annotations
+import enum
+from pydantic import BaseModel, Field
+from stem import task
+
+class Carrier(enum.StrEnum):
+    UPS = "ups"
+    DHL = "dhl"
+
+class Address(BaseModel):
+    street: str
+    zip: str = ""
+
+class Hello(BaseModel):
+    name: str
+    times: int = Field(default=1, le=10)
+    to: Address | None = None
+    carrier: Carrier = Carrier.UPS
+
+class Other(BaseModel):
+    text: str
+
+@task("demo.hello", queue="greetings")
+def hello(args: Hello) -> dict[str, int]:
+    """Greet."""
+    return {}
+
+@task("demo.bye")
+def bye(args: Other) -> Address | None:
+    return None
+'''
+
+
+class Drift(NamedTuple):
+    """One edit, and who notices."""
+
+    old: str
+    new: str
+    mypy: str
+    breaking: str
+
+
+DRIFTS: Final = {
+    "required field added": Drift(
+        "name: str", "name: str\n    locale: str", 'Missing named argument "locale"', "REQUIRED_FIELD_ADDED"
+    ),
+    "optional field added": Drift("name: str", 'name: str\n    locale: str = "en"', "", ""),
+    "field removed": Drift('    zip: str = ""\n', "", '"Address" has no attribute "zip"', "FIELD_REMOVED"),
+    "field renamed": Drift("text: str", "words: str", '"Other" has no attribute "text"', "REQUIRED_FIELD_ADDED"),
+    "field type changed": Drift("text: str", "text: list[str]", "incompatible type", "TYPE_CHANGED"),
+    "nested field type changed": Drift("street: str", "street: int", "incompatible type", "TYPE_CHANGED"),
+    "default changed": Drift("default=1", "default=2", "", "DEFAULT_CHANGED"),
+    "constraint tightened": Drift("le=10", "le=5", "", "CONSTRAINT_TIGHTENED"),
+    "handler takes another model": Drift(
+        "def bye(args: Other)", "def bye(args: Address)", "incompatible type|Incompatible types", "REQUIRED_FIELD_ADDED"
+    ),
+    "result type changed": Drift(
+        "dict[str, int]:", "dict[str, float]:", "Incompatible types in assignment", "TYPE_CHANGED"
+    ),
+    "handler renamed": Drift("def bye", "def goodbye", 'has no attribute "bye"', ""),
+    "enum member removed": Drift('    DHL = "dhl"\n', "", 'has no attribute "DHL"', "ENUM_VALUE_REMOVED"),
+    "task renamed": Drift("demo.bye", "demo.goodbye", "", "REMOVED"),
+    "task added": Drift(
+        '@task("demo.bye")', '@task("demo.new")\ndef new(args: Other) -> None: ...\n@task("demo.bye")', "", ""
+    ),
+    "queue changed": Drift("greetings", "hellos", "", "QUEUE_CHANGED"),
+    "documentation changed": Drift('"""Greet."""', '"""Greet them."""', "", ""),
+}
+
+
+@pytest.mark.parametrize("what", DRIFTS)
+def test_who_notices_an_edit(project: Project, what: str) -> None:
+    drift = DRIFTS[what]
+    project.write({"app/tasks.py": APP})
+    project.generate()
+    project.write({"before.json": project.read("client/app_client/stem.lock.json")})
+    assert mypy(project) == ""
+    project.edit("app/tasks.py", drift.old, drift.new)
+
+    assert project.run("check").returncode == 1
+    said = mypy(project)
+    assert bool(said) == bool(drift.mypy), said
+    assert not drift.mypy or any(word in said for word in drift.mypy.split("|")), said
+
+    project.generate()
+    assert mypy(project) == ""
+    done = project.run("breaking", "--against", "before.json")
+    assert (drift.breaking or "nothing breaks") in done.stdout
+    errors = {"", "FIELD_REMOVED", "DEFAULT_CHANGED", "QUEUE_CHANGED"}
+    assert done.returncode == (0 if drift.breaking in errors else 1), done.stdout
+
+
+def mypy(project: Project) -> str:
+    """What mypy says about app and stubs, with a cache."""
+    words = ["--strict", "--follow-imports=silent", "--config-file=", "--no-error-summary", "app", "client/app_client"]
+    return project.python("-m", "mypy", *words, env={"MYPYPATH": f"client:{ROOT}"}).stdout

@@ -1,0 +1,248 @@
+"""The package that stemgen writes: what stands in it, and that it does."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.stemgen.conftest import ROOT, Project
+
+#: What a producer does with the package of the shop; each line prints.
+USE = """
+import sys
+from app_client import demo, orders, pack, label, TaskName, all_tasks, REGISTRY_DIGEST
+from stem import InvalidArgumentsError
+
+def sent(call):
+    request = call.request
+    return request.task.arguments.encode(request.args).decode()
+
+print(sent(demo.hello(name="x")))
+print(sent(demo.hello(name="x", times=1)))
+print(sent(demo.ping()), sent(demo.class_()), sent(demo.with_a_dash(order_id="1")))
+address = orders.Address(street=" s ")
+print(sent(orders.ship(order_id="1", to=address, class_="k", pets=[orders.Dog(name="d")], by_name={"a": [address]})))
+print(sent(orders.nested.deep.walk(value=1, children=[orders.nested.deep.Node(value=2)])))
+print(sent(label(root=["a", "b"])))
+for wrong in (lambda: demo.hello(name="", times=99), lambda: orders.ship(order_id="1", to=address, names=["long"])):
+    try:
+        wrong()
+    except InvalidArgumentsError as fault:
+        print(fault)
+print(orders.report.results.decode(b'{"items":[{"order_id":"1","by":"me"}],"total":1}'))
+print(orders.ship.options, orders.once.options.at_most_once, orders.once.options.unique)
+print(len(all_tasks()), "app" in sys.modules, "jinja2" in sys.modules, "stemgen" in sys.modules)
+print([name for name in dir(__import__("app_client")) if name.islower()])
+"""
+
+
+def test_the_package_is_called_with_keywords_and_sends_what_was_given(shop: Project) -> None:
+    shop.generate()
+    shop.write({"use.py": USE})
+    done = shop.python("-W", "error", "use.py", env={"PYTHONPATH": f"{ROOT}:{shop.folder / 'client'}"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        '{"name":"x"}',
+        '{"name":"x","times":1}',
+        '{} {} {"order_id":"1"}',
+        '{"order_id":"1","to":{"street":"s"},"colour":"red","class":"k","pets":[{"kind":"dog","name":"d"}],"by_name":{"a":[{"street":"s"}]}}',
+        '{"value":1,"children":[{"value":2}]}',
+        '["a","b"]',
+        f"arguments of task 'demo.hello' were refused: {TOO_SHORT}; times: {TOO_MANY}",
+        "arguments of task 'orders.ship' were refused: names.0: String should have at most 3 characters (found 'long')",
+        "items=[Signed(order_id='1', by='me')] total=1",
+        shown_options(shop),
+        "10 False False False",
+        "['all_tasks', 'demo', 'label', 'orders', 'pack']",
+    ]
+
+
+TOO_SHORT = "name: String should have at least 1 character (found '')"
+TOO_MANY = "Input should be less than or equal to 10 (found 99)"
+
+
+def shown_options(shop: Project) -> str:
+    """What the worker's own declarations say."""
+    code = (
+        "from app import tasks; print(tasks.ship.options, tasks.once.options.at_most_once, tasks.once.options.unique)"
+    )
+    return shop.python("-c", code).stdout.strip()
+
+
+def test_whoever_enqueues_the_digest_is_the_same(shop: Project) -> None:
+    shop.generate()
+    code = "from app import tasks; from app_client import orders; print(tasks.ship.schema, orders.ship.schema)"
+    app, stub = shop.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{shop.folder / 'client'}"}).stdout.split()
+    assert app == stub
+    assert json.loads(shop.read("client/app_client/stem.lock.json"))["tasks"]["orders.ship"]["schema"] == app
+
+
+def test_a_unique_job_is_the_same_job_whoever_enqueues_it(project: Project) -> None:
+    """A producer sends only what it was given, an app everything: their keys must still be equal."""
+    project.write(
+        {
+            "app/tasks.py": "from pydantic import BaseModel\nfrom stem import Unique, task\n"
+            "class A(BaseModel):\n    x: int\n    y: int = 1\n    z: list[int] = []\n"
+            "@task('t.f', unique=Unique())\ndef f(a: A) -> None: ...\n"
+        }
+    )
+    project.generate()
+    code = (
+        "from app import tasks; from app_client import t; from stem.core.submit import submission\n"
+        "for call in (tasks.f.build(tasks.A(x=1)), tasks.f.build(tasks.A(x=1, y=1)), t.f(x=1), t.f(x=1, y=1)):\n"
+        "    print(submission(call.request, job_id='j', now_ms=0, queues={}).unique.key)\n"
+        "print(submission(t.f(x=1, y=2).request, job_id='j', now_ms=0, queues={}).unique.key)"
+    )
+    *same, other = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"}).stdout.split()
+    assert len(same) == 4
+    assert len(set(same)) == 1
+    assert other != same[0]
+
+
+def test_the_same_app_gives_the_same_bytes(shop: Project) -> None:
+    """Whatever the order of sets, and whether something lies there already."""
+    seen = []
+    for seed in ("0", "1", "4711"):
+        done = shop.run(env={"PYTHONHASHSEED": seed})
+        assert done.returncode == 0, done.stderr
+        seen.append(shop.output())
+        for name in shop.output():
+            (shop.folder / "client" / name).unlink()
+        (shop.folder / ".stemgen_cache.json").unlink()
+    assert seen[0] == seen[1] == seen[2]
+    everything = b"".join(seen[0].values())
+    assert str(shop.folder).encode() not in everything
+
+
+def test_once_more_changes_nothing(shop: Project) -> None:
+    shop.generate()
+    before = {path: path.stat().st_mtime_ns for path in (shop.folder / "client").rglob("*.py")}
+    assert "up to date" in shop.generate()
+    (shop.folder / ".stemgen_cache.json").unlink()
+    assert "up to date" in shop.generate()
+    assert before == {path: path.stat().st_mtime_ns for path in (shop.folder / "client").rglob("*.py")}
+
+
+def test_checkers_and_linters_have_nothing_to_say(shop: Project) -> None:
+    shop.generate()
+    shop.write({"pyrightconfig.json": json.dumps(PYRIGHT | {"extraPaths": [".", "client", str(ROOT)]})})
+    env = {"MYPYPATH": f".:client:{ROOT}"}
+    mypy = ["-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "client/app_client"]
+    for command in (
+        mypy,
+        ["-m", "pyright"],
+        ["-m", "ruff", "check", "--isolated", "--select", "ALL", "--ignore", "PGH004,CPY001", "client"],
+        ["-m", "ruff", "format", "--check", "--isolated", "client"],
+        ["-m", "ruff", "format", "--check", "--isolated", "--line-length", "79", "client"],
+    ):
+        done = shop.python(*command, env=env)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+PYRIGHT = {"typeCheckingMode": "strict", "include": ["client"]}
+
+
+def test_no_line_of_code_is_too_long(shop: Project) -> None:
+    shop.generate()
+    for name, text in shop.output().items():
+        if name.endswith(".py") and "_verify" not in name:
+            assert max(map(len, text.decode().splitlines())) <= 100, name
+
+
+def test_docstrings_say_what_was_written_whatever_it_was(shop: Project) -> None:
+    shop.generate()
+    tree = ast.parse(shop.read("client/app_client/demo.py"))
+    hello = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "_HelloTask")
+    assert ast.get_docstring(hello) == 'Greet """somebody""", politely\\.\n\nRuns on the default queue. "'
+
+
+def test_a_producer_pays_only_for_the_namespaces_it_uses(shop: Project) -> None:
+    shop.generate()
+    code = (
+        "import sys, app_client; app_client.demo; print([n for n in sorted(sys.modules) if n.startswith('app_client')])"
+    )
+    done = shop.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{shop.folder / 'client'}"})
+    assert done.stdout.strip() == str(
+        [
+            "app_client",
+            "app_client._models",
+            "app_client._models.app_contracts",
+            "app_client._models.app_tasks",
+            "app_client.demo",
+        ]
+    )
+
+
+def test_models_of_shared_modules_are_imported_and_not_copied(shop: Project) -> None:
+    shop.edit("pyproject.toml", "output", 'shared-models = ["app.contracts"]\noutput')
+    shop.generate()
+    assert "from app.contracts import (" in shop.read("client/app_client/orders/_tasks.py")
+    assert not (shop.folder / "client/app_client/_models/app_contracts.py").exists()
+
+
+def test_in_a_monorepo_all_models_can_be_imported(shop: Project) -> None:
+    shop.edit("pyproject.toml", "output", 'models = "import"\noutput')
+    shop.edit("app/tasks.py", "-> Page[Signed]:\n    return Page(items=[])", "-> list[Signed]:\n    return []")
+    shop.generate()
+    assert not (shop.folder / "client/app_client/_models").exists()
+    shop.write(
+        {"use.py": "from app_client import orders; from app.contracts import Address; print(orders.Address is Address)"}
+    )
+    done = shop.python("use.py", env={"PYTHONPATH": f"{ROOT}:{shop.folder}:{shop.folder / 'client'}"})
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_take_can_be_left_out(shop: Project) -> None:
+    shop.edit("pyproject.toml", "output", "chain-fields = false\noutput")
+    shop.generate()
+    assert "def take" not in shop.read("client/app_client/demo.py")
+
+
+def test_what_is_left_over_goes_and_what_is_not_ours_stays(shop: Project) -> None:
+    shop.generate()
+    shop.write({"client/app_client/notes.py": "# mine\n"})
+    shop.edit("app/tasks.py", '@task("orders.nested.deep.walk")\n', "")
+    assert "removed client/app_client/orders/nested/deep.py" in shop.generate()
+    assert not (shop.folder / "client/app_client/orders/nested").exists()
+    assert shop.read("client/app_client/notes.py") == "# mine\n"
+
+
+def test_a_file_of_somebody_else_is_not_written_over(shop: Project) -> None:
+    shop.write({"client/app_client/demo.py": "# mine\n"})
+    done = shop.run()
+    assert done.returncode == 2
+    assert "was not written by stemgen and is in its way" in done.stderr
+    assert shop.read("client/app_client/demo.py") == "# mine\n"
+
+
+def test_two_that_run_at_once_leave_whole_files(shop: Project) -> None:
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "stemgen"], cwd=shop.folder, env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL
+        )
+        for _ in range(3)
+    ]
+    assert [one.wait(60) for one in running] == [0, 0, 0]
+    assert shop.run("check").returncode == 0
+    assert not list(shop.folder.rglob(".stemgen-*"))
+
+
+@pytest.mark.parametrize("name", ["_stem", "type", "id"])
+def test_names_that_python_uses_itself_do_no_harm(project: Project, name: str) -> None:
+    """A task or a field of such a name must not stand in the way of what a file needs."""
+    attribute = name.lstrip("_")
+    project.write(
+        {
+            "app/tasks.py": "from pydantic import BaseModel\nfrom stem import task\n"
+            f"class A(BaseModel):\n    {attribute}: str = 'x'\n    other: str = 'y'\n"
+            f"@task('t.{attribute}')\ndef f(a: A) -> str: ...\n@task('t.g')\ndef g(a: A) -> str: ...\n"
+        }
+    )
+    project.generate()
+    code = f"from app_client import t; print(t.{attribute}({attribute}='a'), t.g(other='b'))"
+    done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"})
+    assert done.returncode == 0, done.stderr
