@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeAlias
 
 NAME = ".stemgen_cache.json"
+#: Size, ns of the last change, sha256.
+Stamp: TypeAlias = tuple[int, int, str]
 
 
 def is_fresh(root: Path) -> bool:
@@ -26,13 +29,13 @@ def is_fresh(root: Path) -> bool:
         return False
 
 
-def store(root: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
-    """Remember these files, and what lies in the folders of the inputs."""
-    files = sorted({str(path) for path in (*inputs, *outputs)})
-    folders = sorted({str(Path(path).parent) for path in map(str, inputs)} | {str(path.parent) for path in outputs})
+def store(root: Path, inputs: Mapping[str, Stamp], outputs: Iterable[Path]) -> None:
+    """Remember the inputs as they were read, the outputs as they are, and what lies in their folders."""
+    written = {str(path): stamp(str(path)) for path in outputs}
+    folders = sorted({str(Path(path).parent) for path in (*inputs, *written)})
     known = {
         "tools": _tools(),
-        "files": {path: _stamp(path) for path in files},
+        "files": {**inputs, **written},
         "folders": {path: _folder(path) for path in folders},
     }
     (root / NAME).write_text(json.dumps(known))
@@ -65,7 +68,8 @@ def _folder(path: str) -> list[str]:
     return sorted(name for name in names if name.endswith((".py", ".toml")) or name == "stem.lock.json")
 
 
-def _stamp(path: str) -> tuple[int, int, str]:
+def stamp(path: str) -> Stamp:
+    """Size, time of the last change and digest of a file."""
     found = Path(path).stat()
     return found.st_size, found.st_mtime_ns, _hash(path)
 

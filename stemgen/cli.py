@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -138,6 +139,38 @@ def breaking(above: Path, project: Path, against: str, compat: Compat, namespace
     verdict = f"{breaks} change{'s break' if breaks > 1 else ' breaks'} something" if breaks else "nothing breaks"
     _say(as_json, said, "\n".join([*lines, verdict]))
     return NO if breaks else OK
+
+
+@stemgen.command()
+@click.option("--asyncapi", is_flag=True, help="An AsyncAPI 3.0 document instead of a JSON Schema.")
+@_project
+@click.pass_obj
+def export(above: Path, project: Path, *, asyncapi: bool) -> int:
+    """Print what the tasks take and give, for other languages: as JSON Schema, or as AsyncAPI."""
+    file = _file(project if project != Path() else above)
+    from stemgen import export as documents
+    from stemgen.config import read
+    from stemgen.lock import load
+
+    config = read(file)
+    lock = load(config.lock)
+    made = documents.asyncapi(lock, config.package) if asyncapi else documents.json_schema(lock)
+    click.echo(json.dumps(made, indent=2, ensure_ascii=False))
+    return OK
+
+
+@stemgen.command()
+@_project
+@click.pass_obj
+def watch(above: Path, project: Path) -> int:
+    """Write the stubs anew after every change, until Ctrl-C."""
+    file = _file(project if project != Path() else above)
+    from stemgen.watch import watch as run
+
+    click.echo(f"watching {file.parent}; Ctrl-C ends")
+    with contextlib.suppress(KeyboardInterrupt):
+        run(file, click.echo)
+    return OK
 
 
 def _line(one: Report) -> str:

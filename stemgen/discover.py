@@ -15,6 +15,7 @@ import msgspec
 
 from stem.core.task import AnyDeclared, DeclaredTask
 from stem.errors import StemError
+from stemgen.cache import Stamp
 from stemgen.config import Config
 from stemgen.errors import AppError, StemgenError
 from stemgen.fence import Fence, SideEffectError
@@ -23,10 +24,10 @@ T = TypeVar("T")
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The tasks by name, and the files of the project that were imported."""
+    """The tasks by name, and the files of the project that were imported, as they were then."""
 
     tasks: tuple[AnyDeclared, ...]
-    files: tuple[str, ...]
+    files: dict[str, Stamp]
 
 
 def discover(config: Config) -> Found:
@@ -45,7 +46,7 @@ def discover(config: Config) -> Found:
         ) from None
     finally:
         fence.lower()
-    return Found(_tasks(modules), tuple(dict.fromkeys(fence.loaded)))
+    return Found(_tasks(modules), fence.loaded)
 
 
 def _initialise(init: str) -> None:

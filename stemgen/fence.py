@@ -9,6 +9,8 @@ from importlib import machinery
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
+from stemgen.cache import Stamp, stamp
+
 #: What reaches outside: audit events of CPython, https://docs.python.org/3/library/audit_events.html.
 _REFUSED: Final = frozenset(
     {
@@ -30,11 +32,16 @@ class SideEffectError(BaseException):
 
 class FreshLoader(machinery.SourceFileLoader):
     """Compiles the source, whatever bytecode lies about: an edit of equal length within one second leaves a `.pyc`
-    that Python takes for fresh.
+    that Python takes for fresh. What was read is noted as it was then: it may be edited while stemgen runs.
     """
+
+    def __init__(self, fullname: str, path: str, loaded: dict[str, Stamp]) -> None:
+        super().__init__(fullname, path)
+        self._loaded = loaded
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
+        self._loaded[path] = stamp(path)
         return self.source_to_code(self.get_data(path), path)
 
 
@@ -45,8 +52,8 @@ class Fence:
         self._roots = tuple(os.path.realpath(root) + os.sep for root in roots)
         self._allowed = tuple(allowed)
         self._up = False
-        #: Files of the project that were imported.
-        self.loaded: list[str] = []
+        #: Files of the project that were imported, as they were then.
+        self.loaded: dict[str, Stamp] = {}
 
     def raise_(self) -> None:
         """From now on; hooks cannot be taken away, so a process has one fence."""
@@ -65,8 +72,7 @@ class Fence:
         spec = machinery.PathFinder.find_spec(name, path, target)
         if spec is None or spec.origin is None or not spec.origin.endswith(".py") or not self._is_ours(spec.origin):
             return None
-        self.loaded.append(spec.origin)
-        spec.loader = FreshLoader(name, spec.origin)
+        spec.loader = FreshLoader(name, spec.origin, self.loaded)
         return spec
 
     def _is_ours(self, file: str) -> bool:

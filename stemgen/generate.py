@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from stemgen.build import build
+from stemgen.cache import Stamp, stamp
 from stemgen.config import Config
 from stemgen.discover import discover
 from stemgen.emit import emit
@@ -19,18 +20,19 @@ class Run(msgspec.Struct, frozen=True):
 
     changes: list[Change]
     lock: Lock
-    inputs: list[Path]
+    inputs: dict[str, Stamp]
     outputs: list[Path]
 
 
 def run(config: Config, file: Path) -> Run:
     """Import the app in this process, which should do nothing else; AppError, StemgenError."""
+    inputs = {str(file): stamp(str(file))}
     found = discover(config)
     lock = make_lock(found.tasks)
     wanted = emit(build(found.tasks, config.options), config.package, lock)
     return Run(
         changes(config.output, wanted),
         lock,
-        [file, *(Path(one) for one in found.files)],
+        inputs | found.files,
         [config.output / path for path in wanted],
     )

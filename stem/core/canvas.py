@@ -84,5 +84,5 @@ def group(*members: Any) -> Group[Any, Any]:
 def _listed(members: tuple[Any, ...]) -> tuple[Any, ...]:
     """The parts of the one iterable that was given."""
     if len(members) == 1 and isinstance(members[0], Iterable) and not isinstance(members[0], str):
-        return tuple(members[0])
+        return tuple(members[0])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return members
