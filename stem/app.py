@@ -63,7 +63,7 @@ class Stem(Generic[N_contra]):
         self._include = (include,) if isinstance(include, str) else tuple(include)
         self._loaded = False
         self._registry = Registry(tasks)
-        self._queues: dict[str, Options] = {queue.name: queue.options for queue in queues}
+        self._queues: dict[str, Options] = {queue.name: queue.options for queue in map(_queue, queues)}
         self._middleware = tuple(middleware)
         self._max_payload = max_payload
         self._clock: Clock = SystemClock()
@@ -256,6 +256,12 @@ class Stem(Generic[N_contra]):
         if self._sender is None:
             raise ConfigError("the app is not open: use it inside `async with app:`, or `with app.sync`")
         return self._sender
+
+
+def _queue(value: Queue) -> Queue:
+    if not isinstance(value, Queue):
+        raise ConfigError(f"queues are given with their options, as Stem(queues=[Queue('mail')]), found {value!r}")
+    return value
 
 
 def _module(name: str) -> Any:

@@ -9,13 +9,13 @@ from typing import Any, Final, TypeVar
 
 from stem.client.handle import Handle
 from stem.clock import Clock
-from stem.contracts.broker import Published
+from stem.contracts.broker import PartlyPublishedError, Published
 from stem.contracts.engine import Engine
 from stem.core.call import Request, TaskEnqueueBuilder
 from stem.core.envelope import Submission
 from stem.core.options import Options
 from stem.core.submit import submission, unique_rule
-from stem.errors import ConfigError, UniqueConflictError
+from stem.errors import ConfigError, EngineError, UniqueConflictError
 from stem.observe.middleware import AnyCall, Middleware, enqueue_chain
 from stem.observe.signals import JobEvent, Signals
 from stem.values import uuid7
@@ -91,8 +91,11 @@ class Sender:
         """Publish all that is pending, again until nothing is: no timer, the round trip itself is the window."""
         while self._pending:
             batch, self._pending = self._pending[:BATCH], self._pending[BATCH:]
+            answers: Sequence[Published | EngineError]
             try:
                 answers = await self._engine.broker.publish([made for made, _ in batch])
+            except PartlyPublishedError as partly:
+                answers = partly.answers
             except BaseException as fault:
                 for _, future in batch:
                     if not future.done():
@@ -101,7 +104,11 @@ class Sender:
                     raise
                 continue
             for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
+                if future.done():
+                    continue
+                if isinstance(answer, EngineError):
+                    future.set_exception(answer)
+                else:
                     future.set_result(answer)
 
     def _encode(self, request: Request) -> Submission:

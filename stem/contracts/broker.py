@@ -11,6 +11,7 @@ from stem.core.envelope import Submission
 from stem.core.lease import Ended
 from stem.core.settle import Settlement
 from stem.core.states import JobState
+from stem.errors import EngineError, EngineUnavailableError
 from stem.values import Receipt
 
 
@@ -78,6 +79,15 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
 
 
+class PartlyPublishedError(EngineUnavailableError):
+    """Some of a batch could be published and some could not: `answers` has what became of each, in order."""
+
+    def __init__(self, answers: Sequence[Published | EngineError]) -> None:
+        first = next(one for one in answers if isinstance(one, EngineError))
+        super().__init__(str(first))
+        self.answers = answers
+
+
 #: Answer to a settlement: `done`; `repeated`: the same settlement was stored before (its reply was lost); `stale`:
 #: the fence has moved on and nothing changed.
 Settled: TypeAlias = Literal["done", "repeated", "stale"]
@@ -104,7 +114,8 @@ class Broker(Protocol):
     async def publish(self, batch: Sequence[Submission]) -> list[Published]:
         """Put jobs in their lines; one answer each, in order. Publishing the same id again changes nothing.
 
-        A sleeping worker of each queue is woken. An id lives as long as its job, and then as long as its result.
+        A sleeping worker of each queue is woken. An engine that has its queues on several servers raises
+        PartlyPublishedError when some of them cannot be reached. An id lives as long as its job, and then as long as its result.
         """
         ...
 

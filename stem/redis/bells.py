@@ -131,9 +131,10 @@ class Naps:
         nap = self._known.get(worker)
         if nap is None:
             return
+        nap.early = nap.asking > 0  # the answer to a claim may be older than this ring, and say that the worker sleeps
         if nap.state == "up":
-            nap.early = nap.asking > 0
-        elif nap.state == "left":
+            return
+        if nap.state == "left":
             nap.state = "up"
             self._pass_on(worker, nap.queues)
         else:

@@ -66,9 +66,21 @@ class RedisEngine:
         try:
             self._server = _facts(await self.store.ask("INFO"))
             _check(self._server)
+            await self._check_form()
         except BaseException:
             await self.store.close()
             raise
+
+    async def _check_form(self) -> None:
+        """The two forms of a namespace in a cluster do not see each other's jobs."""
+        if self.address.mode != "cluster" or self.queue is not None:
+            return
+        parted = self.address.partition == "queue"
+        if await self.store.ask("EXISTS", f"{self.store.prefix}{'qs' if parted else 'parts'}"):
+            raise EngineRefusedError(
+                f"the namespace {self.namespace!r} is in use {'without' if parted else 'with'} partition=queue; "
+                "its jobs would not be seen: use the same URL everywhere, or another namespace"
+            )
 
     async def close(self) -> None:
         await self.store.close()

@@ -109,7 +109,7 @@ class Store:
             except EngineUnavailableError as fault:
                 harmless = again or not sent or isinstance(fault, _NotNowError)
                 if not harmless or self._closed or time.monotonic() >= deadline:
-                    raise
+                    raise EngineUnavailableError(str(fault)) from None
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _PAUSE[1])
 

@@ -166,7 +166,8 @@ class Claimer:
         if claimed.next_due_ms == 0:
             await asyncio.sleep(0)
             return 0, 0
-        self._idle()
+        if len(self._under_way) == 1:  # what the other claim brings is not known yet
+            self._idle()
         return 0, min(claimed.next_due_ms or SAFETY_MS, SAFETY_MS)
 
     async def _sleep(self, wait_ms: int) -> None:

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.timeout(300)
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent.parent
+#: A generated package.
+CLIENT: Final = ROOT / "examples" / "two_services" / "client"
 OK: Final = sorted(path.name for path in HERE.glob("*_ok.py"))
 BAD: Final = sorted(path.name for path in HERE.glob("*_bad.py"))
 MARK: Final = re.compile(r"# E: \w.*$")
@@ -36,7 +38,7 @@ MISMARKED: Final = "a: int = 1  # E: nothing is wrong\nb: int = 'text'\nc: int =
 #: Strict, but for what would flag a misuse because its value is left lying about, whatever its type.
 PYRIGHT: Final = {
     "typeCheckingMode": "strict",
-    "extraPaths": [str(ROOT)],
+    "extraPaths": [str(ROOT), str(CLIENT)],
     "reportUnusedVariable": False,
     "reportUnusedExpression": False,
 }
@@ -76,7 +78,7 @@ CHECKERS: Final = {"mypy": mypy, "pyright": pyright}
 
 def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """The finished checker; it must have judged: 0 is clean, 1 is complaints, all else is a checker that broke."""
-    env = {**os.environ, "MYPYPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    env = {**os.environ, "MYPYPATH": f"{ROOT}:{CLIENT}", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, env=env, capture_output=True, text=True, check=False
     )
@@ -130,7 +132,8 @@ def test_misuses_are_flagged_on_their_lines_and_nothing_else_is(flagged: Flagged
 
 
 @pytest.mark.parametrize("file", OK)
-def test_right_uses_run(file: str) -> None:
+def test_right_uses_run(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(CLIENT))
     runpy.run_path(str(HERE / file))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from stem.contracts.broker import Cancelling, Claimed, Delivery, Held, Published, Renewal, Settled
+from stem.contracts.broker import Cancelling, Claimed, Delivery, Held, PartlyPublishedError, Published, Renewal, Settled
 from stem.core.envelope import Submission
 from stem.core.priority import queue_order
 from stem.core.settle import Settlement
-from stem.errors import EngineError
+from stem.errors import EngineError, EngineUnavailableError
 from stem.redis.broker import RedisBroker
 from stem.redis.engine import RedisEngine
 from stem.redis.partition.parts import Parts, in_groups
@@ -19,6 +19,8 @@ from stem.redis.partition.post import Post, parted, tokens_of
 from stem.redis.store import Store
 from stem.values import Receipt
 
+#: When to look again for queues that are away: what asks them brings no bell.
+_AWAY_MS: Final = 500
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -37,23 +39,41 @@ class PartitionedBroker:
         self.held: dict[Receipt, str] = {}
 
     async def publish(self, batch: Sequence[Submission]) -> list[Published]:
-        async def one(queue: str, jobs: list[Submission]) -> list[Published]:
-            answers = await (await self._parts.of(queue)).broker.publish(jobs)
+        async def one(queue: str, jobs: list[Submission]) -> list[Published | EngineError]:
+            try:
+                answers = await (await self._parts.of(queue)).broker.publish(jobs)
+            except EngineError as fault:
+                return [fault] * len(jobs)
             for job in jobs:
                 self._parts.remember(job.id, queue)
-            return answers
+            return [*answers]
 
-        return await in_groups(batch, [job.queue for job in batch], one)
+        answers = await in_groups(batch, [job.queue for job in batch], one)
+        published = [answer for answer in answers if not isinstance(answer, EngineError)]
+        if len(published) == len(answers):
+            return published
+        faults = [answer for answer in answers if isinstance(answer, EngineError)]
+        raise PartlyPublishedError(answers) if published else faults[0]
 
     async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
         self._turns[worker] += 1
         found: list[Delivery] = []
         dues: list[int] = []
         empty: list[RedisEngine] = []
+        fault: EngineError | None = None
         try:
             for queue in queue_order(queues, self._turns[worker], strict=strict):
-                part = await self._parts.of(queue)
-                claimed = await part.broker.claim((queue,), limit - len(found), worker, strict=strict)
+                if self._parts.is_away(queue):
+                    dues.append(_AWAY_MS)
+                    continue
+                try:
+                    part = await self._parts.of(queue)
+                    claimed = await part.broker.claim((queue,), limit - len(found), worker, strict=strict)
+                except EngineError as said:
+                    fault = said
+                    self._parts.lost(queue, said)
+                    dues.append(_AWAY_MS)
+                    continue
                 found += claimed.deliveries
                 self.held.update((one.receipt, queue) for one in claimed.deliveries)
                 if not claimed.deliveries:
@@ -62,12 +82,11 @@ class PartitionedBroker:
                     dues.append(claimed.next_due_ms)
                 if len(found) >= limit:
                     break
-        except EngineError:
-            if not found:  # else they come first, and the next claim meets the trouble again
-                raise
         except asyncio.CancelledError:
             self._give_back(found)
             raise
+        if not found and not empty:
+            raise fault or EngineUnavailableError(f"none of the queues {', '.join(queues)} can be reached")
         if found:
             for part in empty:
                 part.store.bells.naps.leave(worker)
@@ -136,13 +155,18 @@ class PartitionedBroker:
                 await self._post.carry(part, tokens_of(effects))
             return answer
 
-        queues = await self._parts.queues()
-        parts = await self._parts.all()
-        rows = await asyncio.gather(*(part.jobs.get(job_id) for part in parts))
-        places = [(part, row.queue) for part, row in zip(parts, rows, strict=True) if row is not None and row.queue]
+        async def look(part: RedisEngine) -> tuple[RedisEngine, str]:
+            row = await part.jobs.get(job_id)
+            return part, "" if row is None else row.queue
+
+        known = await self._parts.place_of(job_id)
+        seen, faults = ([await look(known)], []) if known is not None else await self._parts.wherever(look)
+        places = [(part, queue) for part, queue in seen if queue]
+        if not places and faults:
+            raise faults[0]  # it may be there
         if not places:
             home = settlement.signal.queue or "default"
-            places = list(zip(parts, queues, strict=True)) or [(await self._parts.of(home), home)]
+            places = [(part, part.queue or "") for part, _ in seen] or [(await self._parts.of(home), home)]
         answers = await asyncio.gather(*(one(part, queue) for part, queue in places))
         return next((answer for answer in answers if answer.status != "cancelled"), answers[0])
 

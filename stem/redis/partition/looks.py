@@ -11,6 +11,7 @@ from stem.contracts.queues import QueueStats
 from stem.contracts.results import Kept
 from stem.core import cursor as cursors
 from stem.core.limit import LimitRow
+from stem.errors import EngineError
 from stem.redis.engine import RedisEngine
 from stem.redis.jobs import END
 from stem.redis.partition.parts import Parts, in_groups
@@ -80,10 +81,16 @@ class PartitionedDeadLetters:
 
     async def page(self, which: DeadFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[DeadLetter], str]:
         cursors.moment(cursor)  # refused here also when there is no queue yet
-        said = await self._parts.everywhere(lambda part: part.dead_letters.page(which, limit=limit + 1, cursor=cursor))
+        said = await self._pages(which, limit + 1, cursor)
         letters = sorted((one for page, _ in said for one in page), key=lambda one: (one.died_at, one.id))[::-1]
         page = letters[:limit]
         return page, f"{page[-1].died_at}:{page[-1].id}" if len(letters) > limit else ""
+
+    async def _pages(self, which: DeadFilter, limit: int, cursor: str) -> list[tuple[list[DeadLetter], str]]:
+        if not which.queue:
+            return await self._parts.everywhere(lambda one: one.dead_letters.page(which, limit=limit, cursor=cursor))
+        part = await self._parts.known(which.queue)
+        return [] if part is None else [await part.dead_letters.page(which, limit=limit, cursor=cursor)]
 
     async def replay(self, ids: Sequence[str], *, delay_ms: int = 0) -> list[Replayed]:
         said = await self._parts.everywhere(lambda part: part.dead_letters.replay(ids, delay_ms=delay_ms))
@@ -107,9 +114,12 @@ class PartitionedResults:
         async def one(queue: str, of_queue: list[str]) -> list[bytes | None]:
             if queue:
                 return await (await self._parts.of(queue)).results.get(of_queue)
-            said = await self._parts.everywhere(lambda part: part.results.get(of_queue))
+            said, faults = await self._parts.wherever(lambda part: part.results.get(of_queue))
             rows = zip(*said, strict=True) if said else [(None,)] * len(of_queue)
-            return [next((record for record in row if record is not None), None) for row in rows]
+            found = [next((record for record in row if record is not None), None) for row in rows]
+            if faults and None in found:
+                raise faults[0]  # it may be there
+            return found
 
         return await in_groups(ids, [self._parts.queue_of(job_id) for job_id in ids], one)
 
@@ -137,7 +147,8 @@ class PartitionedResults:
     async def sweep(self, limit: int = 500) -> int:
         """Also what was put out and has not arrived."""
         await self._post.sweep()
-        return sum(await self._parts.everywhere(lambda part: part.results.sweep(limit)))
+        swept, _ = await self._parts.wherever(lambda part: part.results.sweep(limit))
+        return sum(swept)
 
 
 class PartitionedLimiter:
@@ -148,7 +159,14 @@ class PartitionedLimiter:
 
     async def define(self, rows: Sequence[LimitRow], *, force: bool = False) -> None:
         await self._parts.root.limiter.define(rows, force=force)
-        await self._parts.everywhere(lambda part: part.limiter.define(rows, force=force))
+
+        async def one(part: RedisEngine) -> None:
+            try:
+                await part.limiter.define(rows, force=force)
+            except EngineError:
+                self._parts.doubt(part.queue or "")
+
+        await self._parts.wherever(one)
 
     async def rows(self) -> list[LimitRow]:
         return await self._parts.root.limiter.rows()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -13,6 +14,9 @@ from stem.redis.engine import RedisEngine
 T = TypeVar("T")
 K = TypeVar("K")
 
+log = logging.getLogger("stem.redis")
+#: Seconds between two tries to reach a queue that did not answer.
+_AGAIN: Final = 1.0
 #: Jobs whose queue is remembered, so that nobody has to ask all of them: those enqueued here last.
 _REMEMBERED: Final = 20_000
 
@@ -25,11 +29,14 @@ class Parts:
         self._make = make
         self._open: dict[str, RedisEngine] = {}
         self._ready: set[str] = set()
-        self._lock = asyncio.Lock()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._queues: dict[str, str] = {}
+        #: Queues whose server does not answer, each with what asks it again and again.
+        self._away: dict[str, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
         """Close all, the root last."""
+        await _end(list(self._away.values()))
         parts = list(self._open.values())
         self._open, self._ready = {}, set()
         await asyncio.gather(*(part.close() for part in parts))
@@ -51,6 +58,10 @@ class Parts:
         self._ready.add(queue)
         return part
 
+    def doubt(self, queue: str) -> None:
+        """It may lack limits by now: they are written again when it is used next."""
+        self._ready.discard(queue)
+
     async def known(self, queue: str) -> RedisEngine | None:
         """The engine of a queue that somebody has used; None for any other."""
         return await self._opened(queue) if queue in self._ready or queue in await self.queues() else None
@@ -64,12 +75,36 @@ class Parts:
         return sorted(name.decode() for name in await self.root.store.ask("SMEMBERS", f"{self.root.store.prefix}parts"))
 
     async def _opened(self, queue: str) -> RedisEngine:
-        async with self._lock:
-            if queue not in self._open:
-                part = self._make(queue)
-                await part.open()
-                self._open[queue] = part
-            return self._open[queue]
+        if queue not in self._open:
+            async with self._locks[queue]:
+                if queue not in self._open:
+                    part = self._make(queue)
+                    await part.open()
+                    self._open[queue] = part
+        return self._open[queue]
+
+    # ---------------------------------------------------------------- who is away
+
+    def is_away(self, queue: str) -> bool:
+        """Whether this queue did not answer lately and is being asked until it does."""
+        return queue in self._away
+
+    def lost(self, queue: str, fault: EngineError) -> None:
+        """This queue does not answer: whoever serves several passes over it until it does."""
+        if queue not in self._away:
+            log.warning("queue %r cannot be served until its server is back: %s", queue, fault)
+            self._away[queue] = asyncio.create_task(self._ask_again(queue))
+
+    async def _ask_again(self, queue: str) -> None:
+        while True:
+            await asyncio.sleep(_AGAIN)
+            try:
+                await (await self.of(queue)).now_ms()
+            except EngineError:
+                continue
+            break
+        log.warning("queue %r is served again", queue)
+        del self._away[queue]
 
     # ---------------------------------------------------------------- where a job is
 
@@ -93,13 +128,30 @@ class Parts:
 
     async def everywhere(self, ask: Callable[[RedisEngine], Awaitable[T]]) -> list[T]:
         """The answers of all queues."""
-        return list(await asyncio.gather(*(ask(part) for part in await self.all())))
+        answers, faults = await self.wherever(ask)
+        if faults:
+            raise faults[0]
+        return answers
+
+    async def wherever(self, ask: Callable[[RedisEngine], Awaitable[T]]) -> tuple[list[T], list[EngineError]]:
+        """The answers of all queues that give one, and why the others do not."""
+
+        async def one(queue: str) -> T | EngineError:
+            try:
+                return await ask(await self._opened(queue))
+            except EngineError as fault:
+                return fault
+
+        said = await asyncio.gather(*(one(queue) for queue in await self.queues()))
+        return (
+            [each for each in said if not isinstance(each, EngineError)],
+            [each for each in said if isinstance(each, EngineError)],
+        )
 
     async def first(self, ask: Callable[[RedisEngine], Awaitable[T | None]]) -> T | None:
         """The first answer that is one. When there is none, and a queue could not be asked, its error."""
-        answers = await asyncio.gather(*(ask(part) for part in await self.all()), return_exceptions=True)
-        faults = [one for one in answers if isinstance(one, BaseException)]
-        found: list[T] = [one for one in answers if one is not None and not isinstance(one, BaseException)]
+        answers, faults = await self.wherever(ask)
+        found: list[T] = [one for one in answers if one is not None]
         if not found and faults:
             raise faults[0]
         return found[0] if found else None

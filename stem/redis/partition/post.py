@@ -56,10 +56,13 @@ class Post:
         await asyncio.wait({task}, timeout=_PATIENCE)
 
     async def sweep(self) -> None:
-        """Carry what others have left lying."""
-        for source in [self._parts.root, *await self._parts.all()]:
-            while await self._carry(source, ()) == _SLICE:
-                pass
+        """Carry what others have left lying, as far as it can be reached."""
+        await self._swept(self._parts.root)
+        await self._parts.wherever(self._swept)
+
+    async def _swept(self, source: RedisEngine) -> None:
+        while await self._carry(source, ()) == _SLICE:
+            pass
 
     async def _carry_quietly(self, source: RedisEngine, tokens: Sequence[str]) -> None:
         try:
@@ -74,15 +77,23 @@ class Post:
         for token, what in zip(found[::2], found[1::2], strict=True):
             effect = _read.decode(what)
             targets[_home_of(effect)] += (token, taken, packed_effect(effect))
-        for home, words in targets.items():
-            target = self._parts.root if home is None else await self._parts.of(home)
-            came, more = await target.store.run("deliver", *words, durable="yes")
-            if came:
-                await source.store.run("take_away", *came)
-                target.store.run_later("let_go", *came)
-            if more:
-                await self._carry(target, more)
+        carried = await asyncio.gather(
+            *(self._delivered(source, home, words) for home, words in targets.items()), return_exceptions=True
+        )
+        for fault in carried:
+            if isinstance(fault, BaseException):
+                raise fault  # what could be delivered was
         return len(found) // 2
+
+    async def _delivered(self, source: RedisEngine, home: str | None, words: Sequence[Word]) -> None:
+        """Bring about what belongs to one part."""
+        target = self._parts.root if home is None else await self._parts.of(home)
+        came, more = await target.store.run("deliver", *words, durable="yes")
+        if came:
+            await source.store.run("take_away", *came)
+            target.store.run_later("let_go", *came)
+        if more:
+            await self._carry(target, more)
 
 
 def outgoing(effect: Effect) -> Outgoing:

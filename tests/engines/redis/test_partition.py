@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import random
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from stem import Stem, task
 from stem.contracts.broker import Renewal
 from stem.contracts.dead_letters import DeadFilter
 from stem.contracts.engine import Engine
@@ -17,8 +22,8 @@ from stem.contracts.schedules import Entry
 from stem.core.limit import LimitRow
 from stem.core.settle import Arrive, Enqueue
 from stem.engines import make_engine
-from stem.errors import EngineUnavailableError
-from stem.redis import PartitionedEngine
+from stem.errors import EngineRefusedError, EngineUnavailableError
+from stem.redis import PartitionedEngine, RedisEngine
 from stem.redis.partition.post import outgoing
 from stem.redis.rows import packed_effect
 from stem.redis.store import Store
@@ -44,6 +49,17 @@ from tests.servers.cluster import RedisCluster
 
 pytestmark = pytest.mark.anyio
 
+
+class Said(BaseModel):
+    number: int
+
+
+@task("parts.echo")
+async def echo(said: Said) -> int:
+    """What was said."""
+    return said.number
+
+
 QUEUES = tuple(f"queue-{number}" for number in range(9))
 NAMES = itertools.count()
 
@@ -51,7 +67,7 @@ NAMES = itertools.count()
 @pytest.fixture
 async def engines(cluster: RedisCluster) -> AsyncIterator[EngineFactory]:
     name = f"p{next(NAMES)}"
-    kept = Engines(lambda _: PartitionedEngine(cluster.url, namespace=name, look_ms=600_000))
+    kept = Engines(lambda _: PartitionedEngine(f"{cluster.url}?partition=queue", namespace=name, look_ms=600_000))
     yield kept
     await kept.close()
 
@@ -338,6 +354,57 @@ async def test_a_claim_given_up_between_two_queues_gives_back_what_it_had(
     assert [(one.id, one.losses) for one in found] == [("x", 0)]
 
 
+async def test_a_ring_between_two_answers_of_one_worker_is_not_lost(
+    engine: PartitionedEngine, other: PartitionedEngine
+) -> None:
+    """A worker claims twice at once: the answer that says "asleep" may be older than the ring, and be heard after it."""
+    naps = (await engine.parts.of("q")).store.bells.naps
+    naps.ask("w")
+    naps.ask("w")
+    naps.lie_down("w", ("q",))  # the first claim's answer
+    naps.answered("w")
+    naps.rang("w")  # the server has both on its list as one
+    naps.lie_down("w", ("q",))  # the second claim's answer, made before the ring
+    naps.answered("w")
+    assert await naps.sleep("w", NEVER_MS)
+
+
+async def test_one_worker_with_several_queues_is_woken_each_time(cluster: RedisCluster) -> None:
+    app = Stem(f"{cluster.url}?partition=queue", tasks=[echo], namespace=f"p{next(NAMES)}")
+    async with app:
+        worker = app.worker(queues=QUEUES[:4])
+        await worker.start()
+        for number in range(60):
+            call = echo.build(Said(number=number)).queue(QUEUES[number % 4])
+            assert await (await call.enqueue(app)).result(timeout="5s") == number
+            await asyncio.sleep(random.Random(number).uniform(0, 0.01))
+        worker.ask_to_stop("soft")
+        await worker.run()
+
+
+async def test_a_burst_ends_when_all_queues_are_empty_and_not_before(cluster: RedisCluster) -> None:
+    name = f"p{next(NAMES)}"
+    for number in range(8):
+        async with Stem(f"{cluster.url}?partition=queue", tasks=[echo], namespace=name) as app:
+            handle = await echo.build(Said(number=number)).queue(QUEUES[number % 4]).enqueue(app)
+            await app.worker(queues=QUEUES[:4], burst=True).run()
+            assert (await handle.status()).state == "succeeded"
+
+
+async def test_the_two_forms_of_a_namespace_are_not_mixed(cluster: RedisCluster) -> None:
+    for first, second in ((RedisEngine, PartitionedEngine), (PartitionedEngine, RedisEngine)):
+        name = f"p{next(NAMES)}"
+        urls = {RedisEngine: cluster.url, PartitionedEngine: f"{cluster.url}?partition=queue"}
+        engine = first(urls[first], namespace=name)
+        await engine.open()
+        await publish(engine, submission("a"))
+        await engine.close()
+        other = second(urls[second], namespace=name)
+        with pytest.raises(EngineRefusedError, match="use the same URL everywhere"):
+            await other.open()
+        await other.close()
+
+
 # ---------------------------------------------------------------- when a node is gone
 
 
@@ -349,7 +416,7 @@ def fragile() -> Iterator[RedisCluster]:
 
 
 async def test_queues_on_living_nodes_go_on_and_follow_ups_for_the_others_wait(fragile: RedisCluster) -> None:
-    engine = PartitionedEngine(f"{fragile.url}?patience_ms=100&timeout_ms=500", look_ms=600_000)
+    engine = PartitionedEngine(f"{fragile.url}?partition=queue&patience_ms=100&timeout_ms=500", look_ms=600_000)
     await engine.open()
     try:
         await run(engine, *[submission(f"warm-{queue}", queue) for queue in QUEUES])
@@ -371,6 +438,47 @@ async def test_queues_on_living_nodes_go_on_and_follow_ups_for_the_others_wait(f
         assert [one.id for one in found] == ["second"]
     finally:
         await engine.close()
+
+
+async def test_the_others_go_on_for_workers_and_producers(fragile: RedisCluster) -> None:
+    """One queue's server is silent: enqueues that wait together are told apart, and a worker of all serves the others."""
+    url = f"{fragile.url}?partition=queue&patience_ms=100&timeout_ms=500"
+    async with Stem(url, tasks=[echo]) as app:
+        for queue in QUEUES:
+            await echo.build(Said(number=0)).queue(queue).enqueue(app)
+        worker = app.worker(queues=QUEUES)
+        await worker.start()
+        root = fragile.owner(fragile.slot("{stem}:seq"))
+        homes = {queue: fragile.owner(fragile.slot(f"{{stem|{queue}}}:seq")) for queue in QUEUES}
+        silent = next(home for home in homes.values() if home is not root)
+        silent.pause()
+        calls = {queue: echo.build(Said(number=1)).queue(queue) for queue in QUEUES}
+        sent = await asyncio.gather(*(call.enqueue(app) for call in calls.values()), return_exceptions=True)
+        for (queue, home), one in zip(homes.items(), sent, strict=True):
+            assert isinstance(one, EngineUnavailableError) == (home is silent), queue
+        living = [one for one in sent if not isinstance(one, BaseException)]
+        assert await asyncio.gather(*(one.result(timeout="15s") for one in living)) == [1] * len(living)
+        later = [await calls[queue].enqueue(app) for queue, home in homes.items() if home is not silent]
+        began = time.monotonic()
+        assert await asyncio.gather(*(one.result(timeout="15s") for one in later)) == [1] * len(later)
+        assert time.monotonic() - began < 3  # it is not asked before each of the others any more
+
+        async with Stem(url, tasks=[echo]) as second:  # and a worker can start meanwhile
+            another = second.worker(queues=[queue for queue, home in homes.items() if home is not silent])
+            await another.start()
+            another.ask_to_stop("soft")
+            await another.run()
+
+        silent.go_on()
+        gone = next(queue for queue, home in homes.items() if home is silent)
+        async with asyncio.timeout(20):
+            while True:
+                with contextlib.suppress(EngineUnavailableError):
+                    handle = await echo.build(Said(number=2)).queue(gone).enqueue(app)
+                    break
+        assert await handle.result(timeout="15s") == 2
+        worker.ask_to_stop("soft")
+        await worker.run()
 
 
 async def second_try(engine: PartitionedEngine, queue: str) -> list[Any]:

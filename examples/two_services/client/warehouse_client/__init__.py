@@ -4,11 +4,11 @@
 """Typed stubs: `from warehouse_client import orders`."""
 
 from importlib import import_module as _import
-from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
+from typing import TYPE_CHECKING, Any as _Any
 
 import stem as _stem
 
-if _TYPE_CHECKING:
+if TYPE_CHECKING:
     from ._names import TaskName as TaskName
     from . import orders as orders, reports as reports
 
@@ -17,7 +17,7 @@ _NAMESPACES: tuple[str, ...] = ("orders", "reports")
 _NAMES: tuple[str, ...] = ()
 _MODULES: tuple[str, ...] = ("orders", "reports")
 
-if not _TYPE_CHECKING:  # a checker must not take any name for right
+if not TYPE_CHECKING:  # a checker must not take any name for right
 
     def __getattr__(name: str) -> _Any:
         if name in _NAMESPACES:
