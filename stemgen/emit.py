@@ -131,7 +131,7 @@ def _take(task: Task) -> str:
     return f"{overloads}\n{last}\n{docstring(_TAKE, 8)}\n        return self._take(_field, **given)"
 
 
-_TAKE = "This task in a chain: one argument from the part before it, the others as they are here."
+_TAKE = "This task in a chain: one argument from the part before it, the others from here."
 
 
 def _take_head(task: Task, taken: Field) -> str:

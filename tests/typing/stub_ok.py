@@ -20,7 +20,6 @@ assert_type(
     TaskEnqueueBuilder[orders.Parcel],
 )
 assert_type(reports.stock(), TaskEnqueueBuilder[list[str] | None])
-assert_type(orders.charge(id="1", customer="a", cents=2), TaskEnqueueBuilder[orders.Receipt])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 # a call as a hand-written definition makes it, and the name of its type
 assert_type(orders.charge.build(orders.Order(id="1", customer="a", cents=2)), TaskEnqueueBuilder[orders.Receipt])

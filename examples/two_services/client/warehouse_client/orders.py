@@ -46,7 +46,7 @@ class _ChargeTask(_stem.StubTask[Order, Receipt]):
         self, _field: _t.Literal["cents"], /, *, id: str, customer: str
     ) -> _stem.Composable[int, Receipt]: ...
     def take(self, _field: str, /, **given: _t.Any) -> _stem.Composable[_t.Any, Receipt]:
-        """This task in a chain: one argument from the part before it, the others as they are here."""
+        """This task in a chain: one argument from the part before it, the others from here."""
         return self._take(_field, **given)
 
 
@@ -135,7 +135,7 @@ class _DispatchTask(_stem.StubTask[Dispatch, Parcel]):
         speed: _t.Literal["slow", "fast"] = ...,
     ) -> _stem.Composable[list[str], Parcel]: ...
     def take(self, _field: str, /, **given: _t.Any) -> _stem.Composable[_t.Any, Parcel]:
-        """This task in a chain: one argument from the part before it, the others as they are here."""
+        """This task in a chain: one argument from the part before it, the others from here."""
         return self._take(_field, **given)
 
 

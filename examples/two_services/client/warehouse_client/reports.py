@@ -29,7 +29,7 @@ class _DayTask(_stem.StubTask[Day, dict[str, int]]):
         self, _field: _t.Literal["title"], /, *, receipts: list[Receipt]
     ) -> _stem.Composable[str, dict[str, int]]: ...
     def take(self, _field: str, /, **given: _t.Any) -> _stem.Composable[_t.Any, dict[str, int]]:
-        """This task in a chain: one argument from the part before it, the others as they are here."""
+        """This task in a chain: one argument from the part before it, the others from here."""
         return self._take(_field, **given)
 
 
