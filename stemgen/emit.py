@@ -127,7 +127,8 @@ def _take(task: Task) -> str:
     if not many:
         return f"{heads[0]}\n{docstring(_TAKE, 8)}\n        return self._take(_field)"
     overloads = "\n".join(f"    @_t.overload\n{head} ..." for head in heads)
-    last = f"    def take(self, _field: str, /, **given: _t.Any) -> _stem.Composable[_t.Any, {task.returns}]:"
+    given = ["self", "_field: str", "/", "**given: _t.Any"]
+    last = layout.call("def take(", given, f") -> _stem.Composable[_t.Any, {task.returns}]:", 4)
     return f"{overloads}\n{last}\n{docstring(_TAKE, 8)}\n        return self._take(_field, **given)"
 
 
