@@ -3,7 +3,7 @@
 Blocks of one page run in order and share their names, as a reader would type them. A `text` block right below a
 Python block is what that block prints. A block whose first line is `# fragment` shows a shape and is not run.
 
-A Python block that begins with `# name.py` is a file; the `console` blocks of its page are run in a folder with these
+A Python block that begins with `# name.py` is a file, and so is a TOML block that begins with `# pyproject.toml`; the `console` blocks of its page are run in a folder with these
 files, one command after the other, and print what the page shows. `docs/reference/cli.md` is written from `--help`.
 """
 
@@ -52,7 +52,8 @@ class Block:
     @property
     def file(self) -> str:
         """The name of the file that the block shows, or "" when it is none."""
-        named = re.match(r"# (\w+\.py)\n", self.code) if self.language == "python" else None
+        kinds = {"python": r"\w+\.py", "toml": r"pyproject\.toml"}
+        named = re.match(rf"# ({kinds[self.language]})\n", self.code) if self.language in kinds else None
         return named[1] if named else ""
 
     @property
@@ -122,6 +123,10 @@ def test_the_python_of_the_pages_pleases_the_type_checker(tmp_path: Path) -> Non
             if block.file:
                 folder.mkdir(exist_ok=True)
                 (folder / block.file).write_text(block.code)
+        if (folder / "pyproject.toml").exists():
+            subprocess.run(
+                [sys.executable, "-m", "stemgen"], cwd=folder, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+            )
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(ROOT / ".mypy_cache")]
     done = [
         subprocess.run(
