@@ -276,8 +276,8 @@ async def test_a_wait_given_up_between_ring_and_return_passes_it_on(make: MakeEn
     assert await take(stays, worker="stays") == []
     staying = asyncio.create_task(stays.broker.wait("stays", SOON_MS))
     await anyio.wait_all_tasks_blocked()
-    await leaves._store.run("get_up", "", "leaves")  # what a ring does to the lists, and then the ring itself
-    leaves._store.bells.naps.rang("leaves")
+    await leaves.store.run("get_up", "", "leaves")  # what a ring does to the lists, and then the ring itself
+    leaves.store.bells.naps.rang("leaves")
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     with anyio.fail_after(SOON_MS / 1000):
@@ -289,19 +289,19 @@ async def test_a_ring_that_the_server_refuses_to_pass_on_is_the_only_one_lost(
 ) -> None:
     leaves, stays = await make(), await make()
     server.ask("SET", "{stem}:nap", "somebody else's")
-    leaves._store._pass_on("leaves", ["q"])
-    while leaves._store._later:
+    leaves.store._pass_on("leaves", ["q"])
+    while leaves.store._later:
         await asyncio.sleep(0.01)
     server.ask("DEL", "{stem}:nap")
     assert await take(stays, worker="stays") == []
-    leaves._store._pass_on("leaves", ["q"])
+    leaves.store._pass_on("leaves", ["q"])
     assert await stays.broker.wait("stays", SOON_MS)
 
 
 async def test_a_ring_passed_on_while_its_engine_closes_arrives(make: MakeEngine) -> None:
     leaves, stays = await make(), await make()
     assert await take(stays, worker="stays") == []
-    leaves._store._pass_on("leaves", ["q"])
+    leaves.store._pass_on("leaves", ["q"])
     await leaves.close()
     assert await stays.broker.wait("stays", NEVER_MS)
 
@@ -309,7 +309,7 @@ async def test_a_ring_passed_on_while_its_engine_closes_arrives(make: MakeEngine
 async def test_a_worker_that_died_asleep_is_passed_over(server: RedisServer, make: MakeEngine) -> None:
     gone, stays = await make(), await make()
     assert await take(gone, worker="gone") == []
-    connection = gone._store._ear
+    connection = gone.store._ear
     assert connection is not None
     await connection.close("gone")
     assert await take(stays, worker="stays") == []
