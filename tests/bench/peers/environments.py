@@ -26,7 +26,12 @@ def interpreter(name: str) -> Path:
     """The Python that runs a system. RuntimeError says why there is none."""
     if not locked(name):
         return Path(sys.executable)
-    folder, lock = CACHE / name, HERE / name / "requirements.lock"
+    return make(name, HERE / name / "requirements.lock")
+
+
+def make(name: str, lock: Path) -> Path:
+    """The Python of an environment in which all of a lock is installed, made when there is none. RuntimeError as above."""
+    folder = CACHE / name
     python, stamp = folder / "bin" / "python", folder / ".stamp"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     mark = hashlib.sha256(lock.read_bytes() + version.encode()).hexdigest()

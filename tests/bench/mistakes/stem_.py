@@ -1,0 +1,23 @@
+"""stem, through a package that stemgen wrote."""
+
+from stem import Stem
+from warehouse_client import TaskName, orders, reports
+
+app = Stem[TaskName]("memory://")
+receipt = orders.Receipt(order_id="1", cents=2)
+
+
+async def main() -> None:
+    orders.chrage(id="1", customer="a", cents=2)  # the task is misspelt
+    await app.enqueue("orders.chrage", {})  # the task is misspelt, by name
+    orders.charge(id="1", customer="a")  # an argument is missing
+    orders.charge(id="1", customer="a", cents="2")  # an argument has the wrong type
+    orders.charge(id="1", customer="a", cent=2)  # an argument is misspelt
+    orders.charge(id="1", customer="a", cents="2").delay(3)  # a wrong argument, with an option
+    orders.charge(id="1", customer="a", cents=2).dealy(3)  # an option is misspelt
+    orders.charge(id="1", customer="a", cents=2).priority("high")  # an option has the wrong type
+    handle = await orders.charge(id="1", customer="a", cents=2).enqueue(app)
+    number: int = await handle.result()  # the result has another type
+    number = handle.result()  # the result is not waited for
+    orders.charge(id="1", customer="a", cents=2) | reports.day  # the next task does not take what this one gives
+    orders.dispatch(receipt=receipt, to=receipt)  # another model than the task's
