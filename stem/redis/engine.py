@@ -62,8 +62,8 @@ class RedisEngine:
 
     async def open(self) -> None:
         """Connect, and see whether the server is fit; EngineRefusedError when it would lose jobs."""
-        await self.store.open()
         try:
+            await self.store.open()
             self._server = _facts(await self.store.ask("INFO"))
             _check(self._server)
             await self._check_form()

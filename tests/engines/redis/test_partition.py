@@ -405,6 +405,22 @@ async def test_the_two_forms_of_a_namespace_are_not_mixed(cluster: RedisCluster)
         await other.close()
 
 
+async def test_a_queue_that_nobody_waits_for_any_more_leaves_no_connection(cluster: RedisCluster) -> None:
+    """Given up at any point of its opening."""
+    engine = PartitionedEngine(f"{cluster.url}?partition=queue", namespace=f"p{next(NAMES)}")
+    await engine.open()
+    for turns in range(60):
+        opening = asyncio.create_task(engine.parts.of(f"queue-{turns}"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+    await engine.close()
+    async with asyncio.timeout(SOON_MS / 1000):
+        while any(b"name=stem " in node.ask("CLIENT", "LIST") for node in cluster.nodes):
+            await asyncio.sleep(0.01)
+
+
 # ---------------------------------------------------------------- when a node is gone
 
 
