@@ -67,7 +67,7 @@ def stemgen(ctx: click.Context, project: Path) -> int:
     return _write(_file(project))
 
 
-@stemgen.command()
+@stemgen.command(short_help="Say whether the stubs are up to date.")
 @_project
 @_json
 @click.pass_obj
@@ -93,7 +93,7 @@ def check(above: Path, project: Path, *, as_json: bool) -> int:
     return NO
 
 
-@stemgen.command()
+@stemgen.command(short_help="Say what a deploy of the stubs as they are would break.")
 @click.option(
     "--against",
     required=True,
@@ -141,7 +141,7 @@ def breaking(above: Path, project: Path, against: str, compat: Compat, namespace
     return NO if breaks else OK
 
 
-@stemgen.command()
+@stemgen.command(short_help="Print the tasks as JSON Schema or AsyncAPI.")
 @click.option("--asyncapi", is_flag=True, help="An AsyncAPI 3.0 document instead of a JSON Schema.")
 @_project
 @click.pass_obj
@@ -159,7 +159,7 @@ def export(above: Path, project: Path, *, asyncapi: bool) -> int:
     return OK
 
 
-@stemgen.command()
+@stemgen.command(short_help="Write the stubs after every change.")
 @_project
 @click.pass_obj
 def watch(above: Path, project: Path) -> int:

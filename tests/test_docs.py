@@ -270,18 +270,20 @@ COMMANDS = (
     *("dlq ls", "dlq show", "dlq replay", "dlq purge"),
     *("tasks ls", "health"),
 )
+STEMGEN_COMMANDS = ("", "check", "breaking", "export", "watch")
 
 
-def help_of(command: str) -> str:
-    """What `stem COMMAND --help` prints, without the options that all commands share."""
+def help_of(program: str, command: str) -> str:
+    """What `PROGRAM COMMAND --help` prints, without the options that all commands share."""
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    asked = [sys.executable, "-m", "stem", *command.split(), "--help"]
+    asked = [sys.executable, "-m", program, *command.split(), "--help"]
     done = subprocess.run(asked, env=environment, check=True, capture_output=True, text=True, timeout=30)
     return done.stdout.partition("\nCommon options:\n")[0].rstrip() + "\n"
 
 
 def test_the_reference_of_the_command_line_is_what_help_says() -> None:
-    parts = [f"### stem {command}".rstrip() + f"\n\n```text\n{help_of(command)}```\n" for command in COMMANDS]
+    asked = [("stem", command) for command in COMMANDS] + [("stemgen", command) for command in STEMGEN_COMMANDS]
+    parts = [f"### {' '.join(one)}".rstrip() + f"\n\n```text\n{help_of(*one)}```\n" for one in asked]
     assert written(CLI, "\n".join(parts)), "the help has changed: run with STEM_UPDATE_DOCS=1"
 
 

@@ -183,10 +183,15 @@ class ResultCodec:
 
 
 def canonical(data: bytes, path: str | None = None) -> bytes:
-    """The same JSON with sorted keys and no blanks, whole or only what lies at `path`; for unique keys."""
+    """The same JSON with sorted keys and no blanks, whole or only what lies at `path`; for unique keys.
+
+    b"" when nothing lies there: the field has its default, which is not the same as null.
+    """
     value = json.loads(data)
     for part in path.split(".") if path else ():
-        value = value.get(part) if isinstance(value, dict) else None
+        if not isinstance(value, dict) or part not in value:
+            return b""
+        value = value[part]
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 

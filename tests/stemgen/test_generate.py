@@ -246,3 +246,22 @@ def test_names_that_python_uses_itself_do_no_harm(project: Project, name: str) -
     code = f"from app_client import t; print(t.{attribute}({attribute}='a'), t.g(other='b'))"
     done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"})
     assert done.returncode == 0, done.stderr
+
+
+def test_null_is_not_the_default_in_a_unique_key(project: Project) -> None:
+    project.write(
+        {
+            "app/tasks.py": "from pydantic import BaseModel\nfrom stem import Unique, task\n"
+            "class A(BaseModel):\n    x: str | None = 'd'\n    y: int = 1\n"
+            "@task('t.f', unique=Unique(key='x'))\ndef f(a: A) -> None: ...\n"
+        }
+    )
+    project.generate()
+    code = (
+        "from app import tasks; from app_client import t; from stem.core.submit import submission\n"
+        "calls = [tasks.f.build(tasks.A()), t.f(), t.f(x='d', y=2), t.f(x=None), tasks.f.build(tasks.A(x=None)), t.f(x='')]\n"
+        "keys = [submission(call.request, job_id='j', now_ms=0, queues={}).unique.key for call in calls]\n"
+        "print([keys.index(key) for key in keys])"
+    )
+    done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"})
+    assert done.stdout.strip() == "[0, 0, 0, 3, 3, 5]", done.stderr
