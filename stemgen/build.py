@@ -102,6 +102,7 @@ def _task(one: AnyDeclared, module: Module, copies: Copies, settings: Settings) 
         options=_options(one, module),
         schema=schema,
         take=take,
+        class_name=naming.class_name(naming.attribute(one), {each.class_name for each in module.tasks}),
     )
 
 

@@ -50,11 +50,8 @@ class Task:
     options: list[str]
     schema: str
     take: bool
-
-    @property
-    def class_name(self) -> str:
-        """`hello_world` as `HelloWorld`."""
-        return "".join(part[:1].upper() + part[1:] for part in self.attribute.split("_") if part) or "Task"
+    #: `hello_world` as `HelloWorld`.
+    class_name: str
 
 
 @dataclass

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from typing import Final
 
 from stem.core.task import AnyDeclared
 from stemgen.errors import StemgenError
+
+#: What stands at the top of every package.
+_OWN: Final = frozenset({"all_tasks", "TaskName", "REGISTRY_DIGEST", "TYPE_CHECKING"})
 
 
 def identifier(text: str) -> str:
@@ -28,10 +32,21 @@ def attribute(task: AnyDeclared) -> str:
     return task.options.stub or identifier(task.name.rpartition(".")[2])
 
 
+def class_name(attribute_: str, taken: Container[str]) -> str:
+    """`hello_world` as `HelloWorld`; with its underscores where another task of the file is called so already."""
+    name = "".join(part[:1].upper() + part[1:] for part in attribute_.split("_") if part)
+    if name in taken:
+        name = attribute_[:1].upper() + attribute_[1:]
+    while name in taken:
+        name += "_"
+    return name
+
+
 def check(tasks: Iterable[AnyDeclared]) -> None:
     """StemgenError names both handlers when two stubs would have one name, or a stub and a namespace."""
     places: dict[tuple[str, ...], AnyDeclared] = {}
     for one in tasks:
+        _check_free(one)
         place = (*namespace(one), attribute(one))
         there = places.setdefault(place, one)
         if there is not one:
@@ -42,6 +57,17 @@ def check(tasks: Iterable[AnyDeclared]) -> None:
         if inside is not None:
             raise StemgenError(_clash(one, inside, f"{'.'.join(place)} would be a task and a namespace"))
     _check_spellings(tasks)
+
+
+def _check_free(task: AnyDeclared) -> None:
+    """A name of the package's own is refused: those with an underscore in front, and three at its top."""
+    place = (*namespace(task), attribute(task))
+    hidden = [part for part in place if part.startswith("_")]
+    if hidden or (len(place) == 1 and place[0] in _OWN):
+        raise StemgenError(
+            f"the stub of {task.name!r} ({task.where}) would be {'.'.join(place)}, but {(hidden or place)[0]} is a name of "
+            "the package's own; rename the task, or give it another name there with @task(..., stub='...')"
+        )
 
 
 def _check_spellings(tasks: Iterable[AnyDeclared]) -> None:

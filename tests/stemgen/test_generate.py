@@ -265,3 +265,17 @@ def test_null_is_not_the_default_in_a_unique_key(project: Project) -> None:
     )
     done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"})
     assert done.stdout.strip() == "[0, 0, 0, 3, 3, 5]", done.stderr
+
+
+def test_tasks_whose_classes_would_have_one_name_are_told_apart(project: Project) -> None:
+    tasks = "".join(
+        f"@task('t.{name}')\ndef f{n}() -> int: ...\n" for n, name in enumerate(("a_b", "aB", "AB", "Ab", "ab"))
+    )
+    project.write({"app/tasks.py": f"from stem import task\n{tasks}"})
+    project.generate()
+    words = ["-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "client/app_client"]
+    done = project.python(*words, env={"MYPYPATH": f".:client:{ROOT}"})
+    assert done.returncode == 0, done.stdout
+    code = "from app_client import t; print([getattr(t, n).name for n in ('a_b', 'aB', 'AB', 'Ab', 'ab')])"
+    done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"})
+    assert done.stdout.strip() == "['t.a_b', 't.aB', 't.AB', 't.Ab', 't.ab']"

@@ -62,6 +62,14 @@ TASKS = {
         "class C(BaseModel):\n    self: int\n@task('t.f')\ndef f(a: C) -> None: ...",
         ["cannot be named 'self'", "rename the field"],
     ),
+    "a name of the package's own": (
+        "@task('all_tasks')\ndef f(a: A) -> None: ...",
+        ["'all_tasks' (app.tasks.f)", "all_tasks is a name of the package's own", "stub="],
+    ),
+    "a namespace of the package's own": (
+        "@task('_models.f')\ndef f(a: A) -> None: ...",
+        ["_models is a name of the package's own"],
+    ),
     "no task": ("", ["no task is declared in app.*"]),
     "a syntax error": ("def f(:\n", ["app.tasks cannot be imported", "SyntaxError"]),
     "an error of the app's": (
