@@ -7,7 +7,6 @@ import random
 import ssl
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
@@ -118,17 +117,14 @@ class Connector:
         raise fault
 
     async def _owner_says(self, host: Host) -> Host:
-        address = self.address
-        client = Redis(
-            host=host[0],
-            port=host[1],
-            **self._client_settings(username=address.username or None, password=address.password or None),
-        )
+        connection = await self._connect_to(host)
         try:
-            ranges: list[Any] = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(self.address.timeout_ms / 1000):
+                await connection.send_command("CLUSTER", "SLOTS")
+                ranges: list[Any] = await connection.read_response()
         finally:
-            await client.aclose()
-        found = [(_node(one[2], host), int(one[0]), int(one[1])) for one in _as_lists(ranges)]
+            await connection.disconnect(nowait=True)
+        found = [(_node(one[2], host), int(one[0]), int(one[1])) for one in ranges]
         self._nodes = tuple(dict.fromkeys(node for node, _, _ in found))
         for node, first, last in found:
             if first <= self._slot <= last:
@@ -158,7 +154,7 @@ class Connector:
         }
 
     def _client_settings(self, **login: Any) -> dict[str, Any]:
-        """The same for the short questions to sentinels and nodes."""
+        """The same for the short questions to sentinels."""
         seconds = self.address.timeout_ms / 1000
         tls = self.address.tls
         return {
@@ -184,16 +180,9 @@ def _tls_settings(tls: Tls | None) -> dict[str, Any]:
     }
 
 
-def _as_lists(ranges: Any) -> list[list[Any]]:
-    """CLUSTER SLOTS as redis-py gives it: a list, or a dict by range in its own older form."""
-    if isinstance(ranges, dict):
-        return [[first, last, [*said["primary"]]] for (first, last), said in ranges.items()]
-    return list(ranges)
-
-
 def _node(said: list[Any], asked: Host) -> Host:
     """A node that does not know its own name is the one that was asked."""
-    return (str(said[0]) or asked[0]), int(said[1])
+    return (said[0].decode() if said[0] else "") or asked[0], int(said[1])
 
 
 def _said(fault: BaseException) -> str:
