@@ -415,7 +415,8 @@ def test_a_path_takes_one_field_out_of_the_arguments() -> None:
     data = b'{"customer": {"id": 7, "name": "x"}, "n": 1}'
     assert canonical(data, "customer.id") == b"7"
     assert canonical(data, "customer") == b'{"id":7,"name":"x"}'
-    assert canonical(data, "nothing.here") == b"null"
+    assert canonical(data, "nothing.here") == b""  # not given: not the same as null
+    assert canonical(b'{"n": null}', "n") == b"null"
 
 
 class Nested(BaseModel):
