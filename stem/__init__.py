@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stem.core.context import SyncEnqueuer as SyncEnqueuer
     from stem.core.context import SyncJobHandle as SyncJobHandle
     from stem.core.context import TaskContext as TaskContext
+    from stem.core.default import default as default
     from stem.core.job import Job as Job
     from stem.core.limit import Limit as Limit
     from stem.core.queue import Queue as Queue
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from stem.core.retry import RetryPolicy as RetryPolicy
     from stem.core.settle import Signal as Signal
     from stem.core.stub import StubTask as StubTask
-    from stem.core.stub import default as default
     from stem.core.task import AsyncTask as AsyncTask
     from stem.core.task import SyncTask as SyncTask
     from stem.core.task import TaskDefinition as TaskDefinition
@@ -95,7 +95,8 @@ else:
             "stem.worker.worker": ["Worker"],
             "stem.core.call": ["TaskEnqueueBuilder"],
             "stem.core.canvas": ["Chain", "Composable", "Group", "group"],
-            "stem.core.stub": ["StubTask", "default"],
+            "stem.core.default": ["default"],
+            "stem.core.stub": ["StubTask"],
             "stem.core.codec": ["NoArgs"],
             "stem.core.context": ["Enqueuer", "JobHandle", "SyncEnqueuer", "SyncJobHandle", "TaskContext"],
             "stem.core.job": ["Job"],

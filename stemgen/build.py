@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +34,8 @@ class Package:
     """Everything that is written about an app."""
 
     tasks: tuple[AnyDeclared, ...]
+    #: Name of a task -> the module attribute where it stands.
+    places: Mapping[str, str]
     copies: Copies
     #: Namespaces by their parts; () is the package itself.
     spaces: dict[tuple[str, ...], Module] = field(default_factory=dict)
@@ -43,14 +45,14 @@ class Package:
         return sorted({one[len(space)] for one in self.spaces if len(one) > len(space) and one[: len(space)] == space})
 
 
-def build(tasks: Sequence[AnyDeclared], settings: Settings) -> Package:
+def build(tasks: Sequence[AnyDeclared], places: Mapping[str, str], settings: Settings) -> Package:
     """The package; StemgenError when a name clashes or a type cannot be copied."""
     if not tasks:
         raise StemgenError(
             f"no task is declared in {', '.join(settings.modules)}; name the modules that have @task functions"
         )
     naming.check(tasks)
-    package = Package(tuple(tasks), Copies(settings.shared_models, settings.models))
+    package = Package(tuple(tasks), places, Copies(settings.shared_models, settings.models))
     for one in tasks:
         space = naming.namespace(one)
         for depth in range(len(space)):
@@ -58,11 +60,12 @@ def build(tasks: Sequence[AnyDeclared], settings: Settings) -> Package:
         package.spaces.setdefault(space, Module(()))
     for space, module in package.spaces.items():
         module.parts = _file(space, set(package.spaces))
+        module.attributes = frozenset(naming.attribute(one) for one in tasks if naming.namespace(one) == space)
     for one in tasks:
         module = package.spaces[naming.namespace(one)]
         module.tasks.append(_task(one, module, package.copies, settings))
     for space, module in package.spaces.items():
-        models = {name: home for home, names in module.names.items() for name in names}
+        models = {shown: f"{home.lstrip('.')}.{name}" for (home, name), shown in module.taken.items()}
         naming.check_models(models, [one.attribute for one in module.tasks], ".".join(space))
     return package
 
@@ -74,9 +77,10 @@ def _file(space: tuple[str, ...], spaces: set[tuple[str, ...]]) -> tuple[str, ..
 
 
 def _task(one: AnyDeclared, module: Module, copies: Copies, settings: Settings) -> Task:
-    source, bare = TypeSource(module, copies.name), TypeSource(module, copies.name, bare=True)
+    source = TypeSource(module, copies.name, shadowed=module.attributes)
+    bare = TypeSource(module, copies.name, bare=True, shadowed=module.attributes)
     module.use("stem")
-    fields = [] if one.args_model is NoArgs else copies.fields(one.args_model, module)
+    fields = [] if one.args_model is NoArgs else copies.fields(one.args_model, bare)
     for each in fields:
         if each.name == "self":
             raise StemgenError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -41,6 +43,9 @@ def main() -> NoReturn:
             raise
         click.echo(f"stemgen: {fault}", err=True)
         code = USAGE
+    if any(not one.daemon for one in threading.enumerate() if one is not threading.current_thread()):
+        sys.stdout.flush()  # what the app has started must not keep us
+        os._exit(code or 0)
     sys.exit(code or 0)
 
 
@@ -121,7 +126,7 @@ def breaking(above: Path, project: Path, against: str, compat: Compat, namespace
     file = _file(project if project != Path() else above)
     import msgspec
 
-    from stemgen.breaking.compare import compare
+    from stemgen.breaking.compare import compare, unknown
     from stemgen.breaking.sources import UnavailableError, older
     from stemgen.config import read
     from stemgen.lock import load
@@ -132,7 +137,8 @@ def breaking(above: Path, project: Path, against: str, compat: Compat, namespace
     except UnavailableError as fault:
         click.echo(f"stemgen: {fault}", err=True)
         return UNAVAILABLE
-    found = compare(before.tasks, load(config.lock), compat=compat, allow=config.options.breaking.allow)
+    now, allow = load(config.lock), config.options.breaking.allow
+    found = compare(before.tasks, now, compat=compat, allow=allow) + unknown(before.unknown, now, allow=allow)
     breaks = sum(one.breaks for one in found)
     said = {"breaks": breaks, "findings": [msgspec.to_builtins(one) for one in found], "notes": before.notes}
     lines = [*map(_line, found), *(f"note     {note}" for note in before.notes)]

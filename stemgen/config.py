@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -95,6 +96,10 @@ def _check(config: Config) -> None:
         raise StemgenError(f"output of [tool.stemgen] must end in the name of a package, found {options.output!r}")
     if not config.output.resolve().is_relative_to(config.root.resolve()) or config.output == config.root:
         raise StemgenError(f"output of [tool.stemgen] must lie inside of {config.root}, found {options.output!r}")
+    if config.package in sys.stdlib_module_names or config.package in {
+        one.partition(".")[0] for one in options.modules
+    }:
+        raise StemgenError(f"output of [tool.stemgen] would hide the module {config.package!r}; choose another name")
     if options.init and not all(part.isidentifier() for part in options.init.replace(":", ".").split(".")):
         raise StemgenError(f"init of [tool.stemgen] must look like 'shop.boot:setup', found {options.init!r}")
     for one in options.breaking.allow:

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from stemgen.errors import StemgenError
 from stemgen.ir import Field, Model, Module
 from stemgen.naming import identifier
-from stemgen.typing_source import TypeSource
+from stemgen.typing_source import TypeSource, uncopied
 
 FOLDER: Final = "_models"
 #: What of a model's config changes which JSON fits, or what is written.
@@ -52,17 +52,19 @@ class Copies:
                     f"{where}: {home}.{cls.__qualname__} cannot be imported by name; make it a class of its module"
                 )
             return seen_from.take(home, cls.__name__)
+        if not issubclass(cls, BaseModel | enum.Enum):
+            raise uncopied(where, f"the type {home}.{cls.__qualname__}")
         pool = self._pool(home)
         model = self._done.get(cls) or self._copy(cls, pool, where)
         if pool is not seen_from:
             depth = len(seen_from.parts)
             inside = seen_from.parts[0] == FOLDER
-            seen_from.take(f".{pool.parts[-1]}" if inside else f"{'.' * depth}{FOLDER}.{pool.parts[-1]}", model.name)
+            home = f".{pool.parts[-1]}" if inside else f"{'.' * depth}{FOLDER}.{pool.parts[-1]}"
+            return seen_from.take(home, model.name)
         return model.name
 
-    def fields(self, cls: type[BaseModel], module: Module) -> list[Field]:
-        """The fields of a model as the arguments of a function."""
-        source = TypeSource(module, self.name, bare=True)
+    def fields(self, cls: type[BaseModel], source: TypeSource) -> list[Field]:
+        """The fields of a model as a file writes them."""
         return [self._field(source, cls, name, info) for name, info in cls.model_fields.items()]
 
     def all(self) -> list[Model]:
@@ -116,7 +118,7 @@ class Copies:
                 f"{where}: a model with serializers of its own cannot be copied into the producer package; move it to a "
                 "light module that producers may import, and name that in shared-models of [tool.stemgen]"
             )
-        source, above = TypeSource(pool, self.name), _parent(cls)
+        source, above = TypeSource(pool, self.name, shadowed=frozenset(cls.model_fields)), _parent(cls)
         if issubclass(cls, RootModel):
             root = source.of(cls.model_fields["root"].annotation, where)
             model.bases = f"{pool.use('pydantic')}.RootModel[{root}]"
@@ -156,8 +158,6 @@ def _default(source: TypeSource, info: FieldInfo, where: str) -> str:
     if info.default_factory is not None:
         made = _FACTORIES.get(info.default_factory)
         return made or ""
-    if isinstance(info.default, BaseModel):
-        return ""
     return source.value(info.default, where) or ""
 
 

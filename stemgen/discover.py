@@ -24,9 +24,10 @@ T = TypeVar("T")
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The tasks by name, and the files of the project that were imported, as they were then."""
+    """The tasks in the order of their names, the module attribute of each, and the files that were imported, as they were."""
 
     tasks: tuple[AnyDeclared, ...]
+    places: dict[str, str]
     files: dict[str, Stamp]
 
 
@@ -46,7 +47,8 @@ def discover(config: Config) -> Found:
         ) from None
     finally:
         fence.lower()
-    return Found(_tasks(modules), fence.loaded)
+    tasks, places = _tasks(modules)
+    return Found(tasks, places, fence.loaded)
 
 
 def _initialise(init: str) -> None:
@@ -80,6 +82,10 @@ def _import(name: str) -> ModuleType:
 def _guarded(name: str, act: Callable[[], T]) -> T:
     try:
         return act()
+    except SystemExit as fault:
+        raise AppError(
+            f"{name} ends the process while it is imported (exit code {fault.code})\n{_traceback()}"
+        ) from None
     except StemError as fault:
         raise AppError(f"{name} cannot be imported: {fault}\n{_traceback()}") from None
     except ModuleNotFoundError as fault:
@@ -101,14 +107,17 @@ def _traceback() -> str:
     return "".join(traceback.format_list(own)).rstrip()
 
 
-def _tasks(modules: Iterable[ModuleType]) -> tuple[AnyDeclared, ...]:
-    """The tasks whose handlers these modules define, by name; two of one name are refused."""
+def _tasks(modules: Iterable[ModuleType]) -> tuple[tuple[AnyDeclared, ...], dict[str, str]]:
+    """The tasks whose handlers these modules define, and where they stand; two of one name are refused."""
     names = {module.__name__ for module in modules}
     found: dict[str, AnyDeclared] = {}
+    places: dict[str, str] = {}
     for module in modules:
-        for value in vars(module).values():
+        for attribute, value in vars(module).items():
             if isinstance(value, DeclaredTask) and value.fn.__module__ in names:
                 there = found.setdefault(value.name, value)
+                if module.__name__ == value.fn.__module__:
+                    places.setdefault(value.name, f"{module.__name__}.{attribute}")
                 if there is not value:
                     raise StemgenError(f"two tasks are named {value.name!r}: {there.where} and {value.where}")
-    return tuple(found[name] for name in sorted(found))
+    return tuple(found[name] for name in sorted(found)), places

@@ -209,7 +209,7 @@ def _package(package: Package, space: tuple[str, ...], name: str, lock: Lock) ->
 
 def _public(module: Module) -> list[str]:
     """What a file of tasks shows: tasks, the types of their calls, models."""
-    models = [name for names in module.names.values() for name in names]
+    models = list(module.taken.values())
     return [name for one in module.tasks for name in (one.attribute, f"{one.class_name}EnqueueBuilder")] + models
 
 

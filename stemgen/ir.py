@@ -63,6 +63,10 @@ class Module:
     whole: dict[str, str] = field(default_factory=dict)
     #: module -> names imported from it.
     names: dict[str, set[str]] = field(default_factory=dict)
+    #: The names of its tasks.
+    attributes: frozenset[str] = frozenset()
+    #: (module, name) -> the name of it here.
+    taken: dict[tuple[str, str], str] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
 
@@ -71,9 +75,14 @@ class Module:
         return self.whole.setdefault(module, "_" + _SHORT.get(module, module.replace(".", "_")))
 
     def take(self, module: str, name: str) -> str:
-        """A name that is imported from a module."""
-        self.names.setdefault(module, set()).add(name)
-        return name
+        """A name that is imported from a module, as it is called here: another one where it would stand for two."""
+        shown = self.taken.get((module, name))
+        if shown is None:
+            others = {*self.taken.values(), *self.models}
+            shown = name if name not in others else f"{name}_of_{module.lstrip('.').rpartition('.')[2]}"
+            self.taken[module, name] = shown
+            self.names.setdefault(module, set()).add(name if shown == name else f"{name} as {shown}")
+        return shown
 
 
 _SHORT = {"typing": "t", "collections.abc": "abc"}

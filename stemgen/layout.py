@@ -39,7 +39,7 @@ def imports(whole: Mapping[str, str], names: Mapping[str, Iterable[str]], *, re_
         groups[_group(module)].append(f"import {module} as {whole[module]}")
     for module in sorted(names):
         listed = sorted(names[module])
-        shown = [f"{one} as {one}" for one in listed] if re_export else listed
+        shown = [one if " as " in one else f"{one} as {one}" for one in listed] if re_export else listed
         groups[_group(module)].append(
             call(f"from {module} import ", shown, "", 0) if len(shown) == 1 else _from(module, shown)
         )

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import enum
 import json
+import keyword
 import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Final, Union
 
 import annotated_types
@@ -48,18 +49,25 @@ _ALIASES: Final = [
 class TypeSource:
     """Writes types for one file; `where` in messages names the place in the app.
 
-    `bare`: without what constrains them, as the signature of a function has them.
+    `bare`: without what constrains them, as the signature of a function has them. `shadowed`: names that stand for
+    something else where the text is read.
     """
 
-    def __init__(self, module: Module, copy: CopyClass, *, bare: bool = False) -> None:
-        self._module, self._copy, self._bare = module, copy, bare
+    def __init__(
+        self, module: Module, copy: CopyClass, *, bare: bool = False, shadowed: Container[str] = frozenset()
+    ) -> None:
+        self._module, self._copy, self._bare, self._shadowed = module, copy, bare, shadowed
 
     def of(self, tp: Any, where: str) -> str:
         """The source of a type; StemgenError when it cannot stand in a package without the app's code."""
         origin, args = typing.get_origin(tp), typing.get_args(tp)
         if tp is None or tp is type(None):
             return "None"
-        if tp is Any or tp is object or isinstance(tp, typing.TypeVar):
+        if isinstance(tp, typing.TypeVar):
+            tp = _standing_for(tp)
+        if isinstance(tp, typing.NewType):
+            return self.of(tp.__supertype__, where)
+        if tp is Any or tp is object:
             return f"{self._module.use('typing')}.Any"
         if isinstance(tp, typing_extensions.TypeAliasType) or isinstance(origin, typing_extensions.TypeAliasType):
             return self._alias(tp, where)
@@ -78,12 +86,16 @@ class TypeSource:
         """A field's type, and the same with what constrains it."""
         plain = self.of(info.annotation, where)
         if info.discriminator is not None and not isinstance(info.discriminator, str):
-            raise _uncopied(where, "a union told apart by a function")
+            raise uncopied(where, "a union told apart by a function")
         kinds = [*info.metadata, *([info] if info.discriminator else [])]
         return plain, self._annotated(info.annotation, kinds, where)
 
     def value(self, found: object, where: str) -> str | None:
         """A plain value as source text; None when it has none."""
+        if isinstance(found, enum.Flag) and found.name not in type(found).__members__:
+            return f"{self._class(type(found), where)}({found.value!r})"
+        if isinstance(found, BaseModel):
+            return self._instance(found, where)
         if isinstance(found, enum.Enum):
             return f"{self._class(type(found), where)}.{found.name}"
         if isinstance(found, str):
@@ -108,6 +120,18 @@ class TypeSource:
 
     # ---------------------------------------------------------------- inside
 
+    def _instance(self, found: BaseModel, where: str) -> str | None:
+        """A model that is somebody's default, by what it was made of."""
+        fields = type(found).model_fields
+        given = {
+            fields[name].alias or name: self.value(part, where)
+            for name, part in found
+            if name in found.model_fields_set
+        }
+        if any(value is None or not name.isidentifier() or keyword.iskeyword(name) for name, value in given.items()):
+            return None
+        return f"{self._class(type(found), where)}({', '.join(f'{name}={value}' for name, value in given.items())})"
+
     def _alias(self, tp: Any, where: str) -> str:
         if tp is pydantic.JsonValue:
             return f"{self._module.use('pydantic')}.JsonValue"
@@ -115,7 +139,7 @@ class TypeSource:
         if origin is not None:
             return self.of(origin.__value__[typing.get_args(tp)], where)
         if _mentions(tp.__value__, tp):
-            raise _uncopied(where, f"the recursive alias {tp}")
+            raise uncopied(where, f"the recursive alias {tp}")
         return self.of(tp.__value__, where)
 
     def _annotated(self, tp: Any, metadata: Iterable[Any], where: str) -> str:
@@ -142,7 +166,7 @@ class TypeSource:
             return [*words, *([("discriminator", quoted(str(one.discriminator)))] if one.discriminator else [])]
         home = type(one).__module__
         if home == "pydantic.functional_serializers":
-            raise _uncopied(where, "a type with a serializer of its own")
+            raise uncopied(where, "a type with a serializer of its own")
         if home == "pydantic.functional_validators":
             return []
         if isinstance(one, annotated_types.GroupedMetadata):
@@ -153,27 +177,25 @@ class TypeSource:
             if found is not None:
                 written = quoted(found.pattern) if isinstance(found, re.Pattern) else self.value(found, where)
                 if written is None:
-                    raise _uncopied(where, f"the constraint {name}={found!r}")
+                    raise uncopied(where, f"the constraint {name}={found!r}")
                 words.append((name, written))
         if not words and hasattr(one, "__get_pydantic_core_schema__") and home != "pydantic.types":
-            raise _uncopied(where, f"the annotation {one!r}")
+            raise uncopied(where, f"the annotation {one!r}")
         return words
 
     def _class(self, tp: Any, where: str) -> str:
         if not isinstance(tp, type):
-            raise _uncopied(where, f"the type {tp!r}")
+            raise uncopied(where, f"the type {tp!r}")
         home, name = _HOMES.get(tp.__module__, tp.__module__), str(tp.__name__)
         if tp in _BUILTINS:
-            return tp.__name__
+            return f"{self._module.use('builtins')}.{name}" if name in self._shadowed else name
         if home in _STDLIB and "." not in tp.__qualname__:
             return f"{self._module.use(home)}.{tp.__name__}"
         if home == "stem" or home.startswith("stem."):
             return f"{self._module.use('stem')}.{tp.__name__}"
         if home.startswith("pydantic") and getattr(pydantic, name, None) is tp:
             return f"{self._module.use('pydantic')}.{name}"
-        if issubclass(tp, BaseModel | enum.Enum):
-            return self._copy(tp, self._module, where)
-        raise _uncopied(where, f"the type {tp.__module__}.{tp.__qualname__}")
+        return self._copy(tp, self._module, where)
 
 
 def quoted(text: str) -> str:
@@ -181,11 +203,19 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")
 
 
+def _standing_for(variable: typing.TypeVar) -> Any:
+    """What a type variable that nobody has filled in means: its default, its bound, or anything."""
+    usual = getattr(variable, "__default__", typing_extensions.NoDefault)
+    if usual not in (None, typing_extensions.NoDefault):
+        return usual
+    return variable.__bound__ or Any
+
+
 def _mentions(tp: Any, name: Any) -> bool:
     return tp is name or any(_mentions(one, name) for one in typing.get_args(tp))
 
 
-def _uncopied(where: str, what: str) -> StemgenError:
+def uncopied(where: str, what: str) -> StemgenError:
     return StemgenError(
         f"{where}: {what} cannot be copied into the producer package; move its class to a light module that "
         "producers may import, and name that in shared-models of [tool.stemgen]"

@@ -15,6 +15,7 @@ import typing
 from typing import Any, Union
 
 from pydantic import BaseModel, RootModel
+from pydantic.fields import FieldInfo
 
 from stemgen.build import Package
 from stemgen.copying import FOLDER
@@ -69,14 +70,15 @@ class Witnesses:
         self._imports = {"stem", home}
         parts = []
         for number, one in enumerate(one for one in self._package.tasks if one.fn.__module__ == home):
+            place = self._package.places.get(one.name)
+            if place is None:
+                continue  # it stands in no module under a name
             scratch = Module(("_verify",))
             source = TypeSource(scratch, lambda cls, _, __: self._app(cls))
             args, returns = source.of(one.args_model, one.where), source.of(one.returns, one.where)
             for module, short in scratch.whole.items():
                 self._imports.add(f"{module} as {short}" if module != short else module)
-            parts.append(
-                f"_task_{number}: stem.TaskDefinition[{args}, {returns}] = {home}.{one.fn.__qualname__}  # {one.name}\n"
-            )
+            parts.append(f"_task_{number}: stem.TaskDefinition[{args}, {returns}] = {place}  # {one.name}\n")
         return self._text(f"the tasks of {home}", ["".join(parts)])
 
     def _text(self, origin: str, parts: list[str]) -> str:
@@ -116,7 +118,7 @@ class Witnesses:
         if issubclass(cls, RootModel):
             return f"    return {target}({self._made(cls.model_fields['root'].annotation, 'v.root', way)})\n"
         given = [
-            (str(info.serialization_alias or info.alias or name), self._made(info.annotation, f"v.{name}", way), name)
+            (_word(name, info, way), self._made(info.annotation, f"v.{name}", way), name)
             for name, info in cls.model_fields.items()
         ]
         if any(not word.isidentifier() or keyword.iskeyword(word) for word, _, _ in given):
@@ -135,6 +137,9 @@ class Witnesses:
             return self._made(args[0], value, way, depth)
         if tp in self._models:
             return self._call(tp, value, way)
+        if _has_new_type(tp):  # the copy has what it stands for
+            self._imports.add("typing")
+            return f"typing.cast(typing.Any, {value})"
         if origin is typing.Literal and any(type(one) in self._models for one in args):
             self._imports.add("typing")
             return f"typing.cast(typing.Any, {value})"
@@ -181,6 +186,16 @@ class Witnesses:
         return (isinstance(tp, type) and tp in self._models) or any(
             self._has_copy(one) for one in typing.get_args(tp) if one is not Ellipsis
         )
+
+
+def _word(name: str, info: FieldInfo, way: str) -> str:
+    """The keyword by which a checker knows a field: its alias, but in the app not one that a generator made."""
+    alias = info.serialization_alias or info.alias
+    return name if alias is None or (way == "app" and info.alias_priority == 1) else str(alias)
+
+
+def _has_new_type(tp: Any) -> bool:
+    return isinstance(tp, typing.NewType) or any(_has_new_type(one) for one in typing.get_args(tp))
 
 
 def _is_unspeakable(cls: type[Any]) -> bool:

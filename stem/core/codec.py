@@ -22,6 +22,8 @@ from pydantic_core import (
     SchemaValidator,
 )
 
+from stem.core.default import Default
+
 A = TypeVar("A", bound=BaseModel)
 
 
@@ -63,7 +65,7 @@ class ArgumentsCodec(Generic[A]):
         if type(args) is not self.model:
             _check_kind(args, self.model)
         if self._sparse:
-            _keep_tags(args)
+            _fill(args)
         try:
             data = self._serializer.to_json(
                 args, by_alias=True, round_trip=True, warnings="error", exclude_unset=self._sparse
@@ -77,7 +79,7 @@ class ArgumentsCodec(Generic[A]):
     def identity(self, args: A) -> bytes:
         """JSON of what differs from the model's defaults, for unique keys: whoever enqueues it, given or not."""
         if self._sparse:
-            _keep_tags(args)
+            _fill(args)
         return self._serializer.to_json(
             args, by_alias=True, round_trip=True, warnings=False, exclude_unset=self._sparse, exclude_defaults=True
         )
@@ -96,18 +98,27 @@ class ArgumentsCodec(Generic[A]):
             raise unexpected(self.model, fault, dict(values)) from fault
 
 
-def _keep_tags(value: object) -> None:
-    """Count what tells the models of a union apart as given: a reader needs it, although it has a default."""
+def _fill(args: BaseModel) -> None:
+    """Count as given what a reader needs: what tells models apart, and all of the models inside, which are sent whole.
+
+    A model inside may be one of a union that is told apart by its fields. What only the worker can make stays away.
+    """
+    args.__pydantic_fields_set__.update(_tags(type(args)))
+    for _, part in args:
+        _fill_inside(part)
+
+
+def _fill_inside(value: object) -> None:
     if isinstance(value, BaseModel):
-        value.__pydantic_fields_set__.update(_tags(type(value)))
+        value.__pydantic_fields_set__.update(name for name, part in value if not isinstance(part, Default))
         for _, part in value:
-            _keep_tags(part)
+            _fill_inside(part)
     elif isinstance(value, Mapping):
         for part in value.values():
-            _keep_tags(part)
+            _fill_inside(part)
     elif isinstance(value, list | tuple | set | frozenset):
         for part in value:
-            _keep_tags(part)
+            _fill_inside(part)
 
 
 @lru_cache(maxsize=4096)

@@ -87,7 +87,7 @@ def _made(make: Any) -> Schema:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PydanticJsonSchemaWarning)  # of a default that JSON cannot show
             made: Schema = wire(make())
-    except (PydanticInvalidForJsonSchema, PydanticUserError) as fault:
+    except (PydanticInvalidForJsonSchema, PydanticUserError, TypeError) as fault:
         raise ValueError(str(fault).partition("\n")[0]) from None
     return made
 

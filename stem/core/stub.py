@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypeForm, Unpack
@@ -12,38 +11,14 @@ from typing_extensions import TypeForm, Unpack
 from stem.core.call import Request, TaskEnqueueBuilder
 from stem.core.canvas import Composable
 from stem.core.codec import faults
+from stem.core.default import Default
 from stem.core.task import DefinitionOptions, TaskDefinition
 from stem.errors import InvalidArgumentsError
 
-T = TypeVar("T")
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R")
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
-
-
-class Default(Generic[T]):
-    """What the worker uses for an argument that is not given; it is shown to readers and never sent."""
-
-    __slots__ = ("shown",)
-
-    def __init__(self, shown: T) -> None:
-        self.shown = shown
-
-    def __repr__(self) -> str:
-        return "<made by the worker>" if self.shown is ... else repr(self.shown)
-
-
-@typing.overload
-def default() -> Any: ...
-@typing.overload
-def default(shown: T, /) -> T: ...
-def default(shown: Any = ..., /) -> Any:
-    """The worker's default of an argument; without `shown` only the worker can make it.
-
-    An argument left at it does not travel, so that a changed default holds at once.
-    """
-    return Default(shown)
 
 
 class StubTask(TaskDefinition[A, R]):

@@ -42,11 +42,28 @@ def compare(
     return sorted(marked, key=lambda one: (one.level != "error", one.task))
 
 
+def unknown(waiting: Iterable[tuple[str, str]], new: Lock, *, allow: Iterable[Allowed] = ()) -> list[Report]:
+    """What is to be said of jobs whose schema nobody has published: they may be right, but nobody knows."""
+    known = list(allow)
+    found = []
+    for task, schema in waiting:
+        now = new.tasks.get(task)
+        if now is not None and schema in {now.schema, *now.accepts}:
+            continue
+        text = f"jobs wait that were written with schema {schema or '(none)'}, which no worker has published"
+        one = Report("error", "UNKNOWN_SCHEMA", task, "arguments", "$", text)
+        found.append(msgspec.structs.replace(one, allowed=_reason(one, known)))
+    return found
+
+
 def _task(name: str, old: TaskLock, new: TaskLock | None, compat: Compat) -> list[Report]:
     if new is None:
         text = "jobs already queued have no handler; keep it until its queue is drained"
         return [Report("error", "REMOVED", name, "", "$", text)]
     found = [] if old.schema in new.accepts else _reports(name, "arguments", differences(old.args, new.args))
+    for schema, earlier in old.accepts.items():
+        if schema not in {new.schema, *new.accepts}:  # the older side still read them, and jobs may have them
+            found += _reports(name, f"arguments of schema {schema}", differences(earlier, new.args))
     found += _reports(name, "result", [_of_result(one) for one in differences(new.result, old.reads or old.result)])
     if compat == "full":
         found += _reports(name, "arguments of new producers", [_of_new(one) for one in differences(new.args, old.args)])

@@ -13,7 +13,7 @@ from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter
 from stem.core.envelope import UndecodableError, decode
 from stem.core.schema import TaskSchema
-from stem.engines import make_engine, redacted
+from stem.engines import make_engine, redacted, sqlite_path
 from stem.errors import EngineError
 from stemgen.errors import StemgenError
 from stemgen.lock import TaskLock, load, read_lock
@@ -31,6 +31,8 @@ class Older(msgspec.Struct, frozen=True):
     """The tasks of the older side, one several times when jobs of several versions wait; and what could not be seen."""
 
     tasks: list[tuple[str, TaskLock]]
+    #: Task and digest of jobs that wait, where nobody has published what that digest stands for.
+    unknown: list[tuple[str, str]] = []
     notes: list[str] = []
 
 
@@ -61,6 +63,9 @@ def _from_git(ref: str, lock: Path, root: Path) -> Older:
 
 
 def _from_engine(url: str, namespace: str) -> Older:
+    file = sqlite_path(url)
+    if file and not Path(file).is_file():
+        raise UnavailableError(f"there is no file {file}")
     try:
         return asyncio.run(_asked(make_engine(url, namespace)))
     except EngineError as fault:
@@ -76,11 +81,8 @@ async def _asked(engine: Engine) -> Older:
     finally:
         await engine.close()
     notes = [] if whole else [f"only the newest {_MOST:,} jobs were looked at"]
-    notes += [
-        f"jobs of {task} wait whose schema {schema or '(none)'} no worker has published"
-        for task, schema in sorted(waiting - set(known))
-    ]
-    return Older([(task, known[task, schema]) for task, schema in sorted(waiting & set(known))], notes)
+    seen = sorted(waiting & set(known))
+    return Older([(task, known[task, schema]) for task, schema in seen], sorted(waiting - set(known)), notes)
 
 
 async def _published(engine: Engine) -> dict[tuple[str, str], TaskLock]:

@@ -357,6 +357,7 @@ def test_against_a_file(committed: Project) -> None:
         ("pyproject.toml", 2, "is no stem.lock.json"),
         ("redis://127.0.0.1:1", 69, "cannot reach"),
         ("nosql://x", 2, "no engine for"),
+        ("sqlite:///typo.db", 69, "there is no file typo.db"),
     ],
 )
 def test_what_cannot_be_compared_is_said_in_words(committed: Project, against: str, code: int, words: str) -> None:
@@ -396,6 +397,34 @@ def test_against_the_engine_in_which_jobs_wait(committed: Project) -> None:
     done = committed.run("breaking", "--against", "sqlite:///jobs.db")
     assert done.returncode == 1
     assert "REQUIRED_FIELD_ADDED   t.f arguments $.y" in done.stdout
+
+
+def test_jobs_whose_schema_nobody_knows_are_not_called_right(committed: Project) -> None:
+    """No worker has run yet: what these jobs look like is not known, unless they look like the new ones."""
+    committed.write({"run.py": RUN})
+    assert committed.python("run.py", "send").returncode == 0
+    assert committed.run("breaking", "--against", "sqlite:///jobs.db").returncode == 0
+    committed.edit("app/tasks.py", "x: int", "x: int\n    y: str")
+    committed.generate()
+    done = committed.run("breaking", "--against", "sqlite:///jobs.db")
+    assert done.returncode == 1
+    assert "UNKNOWN_SCHEMA" in done.stdout
+    assert "which no worker has published" in done.stdout
+
+
+def test_an_earlier_model_that_is_no_longer_accepted_breaks(committed: Project) -> None:
+    accepting = committed.read("app/tasks.py").replace(
+        '\n@task("t.f")',
+        "class A1(BaseModel):\n    z: int\n    def upgrade(self) -> A: return A(x=self.z)\n\n@task('t.f', accepts=[A1])",
+    )
+    plain = committed.read("app/tasks.py")
+    committed.write({"app/tasks.py": accepting})
+    committed.generate()
+    committed.write({"old.json": committed.read("client/app_client/stem.lock.json"), "app/tasks.py": plain})
+    committed.generate()
+    done = committed.run("breaking", "--against", "old.json")
+    assert done.returncode == 1
+    assert "REQUIRED_FIELD_ADDED   t.f arguments of schema" in done.stdout
 
 
 def test_an_earlier_model_that_is_still_accepted_breaks_nothing(committed: Project) -> None:

@@ -49,8 +49,8 @@ def test_the_package_is_called_with_keywords_and_sends_what_was_given(shop: Proj
         '{"name":"x"}',
         '{"name":"x","times":1}',
         '{} {} {"order_id":"1"}',
-        '{"order_id":"1","to":{"street":"s"},"colour":"red","class":"k","pets":[{"kind":"dog","name":"d"}],"by_name":{"a":[{"street":"s"}]}}',
-        '{"value":1,"children":[{"value":2}]}',
+        '{"order_id":"1","to":{"street":"s","country":"FR"},"colour":"red","class":"k","pets":[{"kind":"dog","name":"d"}],"by_name":{"a":[{"street":"s","country":"FR"}]}}',
+        '{"value":1,"children":[{"value":2,"children":[],"parent":null}]}',
         '["a","b"]',
         f"arguments of task 'demo.hello' were refused: {TOO_SHORT}; times: {TOO_MANY}",
         "arguments of task 'orders.ship' were refused: names.0: String should have at most 3 characters (found 'long')",
@@ -279,3 +279,140 @@ def test_tasks_whose_classes_would_have_one_name_are_told_apart(project: Project
     code = "from app_client import t; print([getattr(t, n).name for n in ('a_b', 'aB', 'AB', 'Ab', 'ab')])"
     done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"})
     assert done.stdout.strip() == "['t.a_b', 't.aB', 't.AB', 't.Ab', 't.ab']"
+
+
+#: An app with what once went wrong; each line of TRICKY_USE prints.
+TRICKY = """
+import dataclasses, enum
+from typing import Generic, NewType, Optional
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from typing_extensions import TypeVar
+from stem import Unique, task
+from app.other import Cat as OtherCat
+
+T = TypeVar("T", default=int)
+UserId = NewType("UserId", int)
+
+class Cat(BaseModel):
+    lives: int = 9
+
+class A(BaseModel):
+    x: int
+
+class B(BaseModel):
+    x: int
+    y: int = 0
+
+class F(enum.Flag):
+    ONE = 1
+    TWO = 2
+
+class Sub(BaseModel):
+    n: int = 1
+    m: str = "m"
+
+class Page(BaseModel, Generic[T]):
+    items: list[T] = []
+
+class Camel(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    first_name: str
+    last_name: str = "?"
+
+class Shadows(BaseModel):
+    things: list[int] = []
+    kinds: dict[str, int] = {}
+
+class All(BaseModel):
+    ab: A | B
+    flag: F = F.ONE | F.TWO
+    sub: Sub = Sub(n=2)
+    page: Page = Page()
+    user: UserId = UserId(1)
+    camel: Camel | None = None
+    shadows: Shadows | None = None
+
+@task("cats.mine")
+def mine(c: Cat) -> Cat: ...
+@task("cats.theirs")
+def theirs(c: OtherCat) -> OtherCat: ...
+@task("users.list")
+def list_() -> list[int]: ...
+@task("users.dict")
+def dict_(a: All) -> dict[str, list[str]]: ...
+
+def make(name):
+    @task(name)
+    def inner(a: A) -> int: ...
+    return inner
+
+made = make("facts.a")
+
+class U(BaseModel):
+    sub: Sub = Sub(n=2)
+    f: int = 0
+
+@task("u.all", unique=Unique())
+def u(a: U) -> None: ...
+"""
+TRICKY_USE = """
+from app import tasks
+from app_client import cats, users, u, facts
+from stem.core.submit import submission
+
+def sent(call):
+    return call.request.task.arguments.encode(call.request.args).decode()
+
+def key(call):
+    return submission(call.request, job_id="j", now_ms=0, queues={}).unique.key
+
+print(sent(cats.mine(lives=3)), sent(cats.theirs(meow="m")))
+print(sent(users.dict(ab=users.B(x=3))))
+print(sent(users.dict(ab=users.A(x=3), camel=users.Camel(firstName="a"), shadows=users.Shadows(things=[1]))))
+print(users.dict(ab=users.A(x=3)).request.args.flag, users.list.results.decode(b"[1]"), facts.a(x=1))
+print(key(tasks.u.build(tasks.U())) == key(u.all()) == key(u.all(sub=u.Sub(n=2))) == key(tasks.u.build(tasks.U(sub=tasks.Sub(n=2)))))
+print(key(tasks.u.build(tasks.U(sub=tasks.Sub(n=1), f=9))) == key(u.all(sub=u.Sub(n=1), f=9)) == key(u.all(sub=u.Sub(), f=9)))
+"""
+
+
+def test_what_is_easily_got_wrong(project: Project) -> None:
+    project.write(
+        {
+            "app/other.py": "from pydantic import BaseModel\nclass Cat(BaseModel):\n    meow: str\n",
+            "app/tasks.py": TRICKY,
+            "use.py": TRICKY_USE,
+        }
+    )
+    project.generate()
+    env = {"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}", "MYPYPATH": f".:client:{ROOT}"}
+    done = project.python("use.py", env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        '{"lives":3} {"meow":"m"}',
+        '{"ab":{"x":3,"y":0}}',
+        '{"ab":{"x":3},"camel":{"firstName":"a","lastName":"?"},"shadows":{"things":[1],"kinds":{}}}',
+        "F.ONE|TWO [1] <call of facts.a with A(x=1)>",
+        "True",
+        "True",
+    ]
+    words = ["-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "client/app_client"]
+    checked = project.python(*words, env=env)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_classes_of_any_kind_may_be_shared(project: Project) -> None:
+    project.write(
+        {
+            "shared.py": "import dataclasses\nfrom typing import NamedTuple\nfrom typing_extensions import TypedDict\n"
+            "@dataclasses.dataclass\nclass D:\n    x: int\nclass N(NamedTuple):\n    x: int\nclass T(TypedDict):\n    x: int\n",
+            "app/tasks.py": "from pydantic import BaseModel\nfrom shared import D, N, T\nfrom stem import task\n"
+            "class A(BaseModel):\n    d: D\n    n: N\n    t: T\n@task('t.f')\ndef f(a: A) -> D: ...\n",
+        }
+    )
+    assert "app.tasks.A.d: the type shared.D cannot be copied" in project.run().stderr
+    project.edit("pyproject.toml", "output", 'shared-models = ["shared"]\noutput')
+    project.generate()
+    code = "from app_client import t; print(t.f(d=t.D(x=1), n=t.N(x=2), t={'x': 3}).request.args)"
+    done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder}:{project.folder / 'client'}"})
+    assert done.stdout.strip() == "d=D(x=1) n=N(x=2) t={'x': 3}", done.stderr

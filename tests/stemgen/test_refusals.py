@@ -76,6 +76,7 @@ TASKS = {
         "raise RuntimeError('no database')",
         ["app.tasks cannot be imported", "RuntimeError: no database", "tasks.py"],
     ),
+    "an end of the process": ("raise SystemExit(0)", ["app.tasks ends the process while it is imported (exit code 0)"]),
     "a module that is not there": ("import no_such_module", ["app.tasks cannot be imported", "no_such_module"]),
     "a wrong declaration": (
         "@task('t.f', queue='')\ndef f(a: A) -> None: ...",
@@ -172,6 +173,8 @@ TABLES = {
     "[tool.stemgen]\nmodules = ['app.gone']\noutput = 'client'": "there is no module 'app.gone'",
     "[tool.stemgen]\nmodules = ['app.tasks.*']\noutput = 'client'": "is no package; leave out '.*'",
     "[tool.stemgen]\nmodules = ['app']\noutput = 'client'\n[[tool.stemgen.breaking.allow]]\nreason = ' '": "has no reason",
+    "[tool.stemgen]\nmodules = ['app']\noutput = 'client/json'": "would hide the module 'json'",
+    "[tool.stemgen]\nmodules = ['app.tasks']\noutput = 'client/app'": "would hide the module 'app'",
     "[tool.stemgen": "cannot be read",
 }
 
