@@ -204,8 +204,15 @@ def _write(file: Path) -> int:
 
 
 def _run(file: Path) -> tuple[Config, Run]:
-    from stemgen import generate
     from stemgen.config import read
+    from stemgen.errors import StemgenError
+
+    try:
+        from stemgen import generate
+    except ModuleNotFoundError as fault:
+        if fault.name != "jinja2":
+            raise
+        raise StemgenError("stemgen needs jinja2: pip install 'stem-jobs[gen]'") from None
 
     config = read(file)
     return config, generate.run(config, file)

@@ -83,6 +83,13 @@ def test_an_earlier_model_must_know_how_to_become_the_one_of_today(project: Proj
     assert "each with a method upgrade() that gives V2" in done.stderr
 
 
+def test_without_its_extra_it_says_what_to_install(shop: Project) -> None:
+    code = "import sys; sys.modules['jinja2'] = None; sys.argv = ['stemgen']; from stemgen.cli import main; main()"
+    done = shop.python("-c", code)
+    assert done.returncode == 2
+    assert done.stderr == "stemgen: stemgen needs jinja2: pip install 'stem-jobs[gen]'\n"
+
+
 @pytest.mark.parametrize(
     "words", [["--help"], ["check", "--help"], ["breaking", "--help"], ["export", "--help"], ["watch", "--help"]]
 )
