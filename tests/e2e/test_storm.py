@@ -19,6 +19,7 @@ from stem import Stem
 from tests.e2e.audit import Report, audit, told
 from tests.e2e.storm import JOBS, SECONDS, Blow, Fleet, Producer, all_work, calm, rage
 from tests.e2e.storm_app import work
+from tests.servers.cluster import RedisCluster
 from tests.servers.proxy import FaultProxy
 from tests.servers.redis import RedisServer
 from tests.servers.sentinel import GROUP, RedisSentinels
@@ -71,6 +72,14 @@ async def test_a_storm_loses_nothing_and_settles_nothing_twice_on_sqlite(tmp_pat
 async def test_a_storm_loses_nothing_and_settles_nothing_twice_on_redis(tmp_path: Path) -> None:
     with RedisServer.start() as server:
         report = await storm("Redis", server.url, tmp_path, Producer())
+    report.nothing_settled_twice()
+    report.nothing_lost()
+    report.repeats_explained()
+
+
+async def test_a_storm_loses_nothing_and_settles_nothing_twice_where_each_queue_has_a_slot(tmp_path: Path) -> None:
+    with RedisCluster.start() as cluster:
+        report = await storm("Redis Cluster, partition=queue", f"{cluster.url}?partition=queue", tmp_path, Producer())
     report.nothing_settled_twice()
     report.nothing_lost()
     report.repeats_explained()
