@@ -43,7 +43,9 @@ class Finding(msgspec.Struct, frozen=True):
 def differences(old: Schema, new: Schema) -> list[Finding]:
     """Why documents of `old` would not all be documents of `new`; and warnings where they are, but mean less."""
     made = _Subset(old, new)
-    made.check(old, new, "$")
+    fits = made.check(old, new, "$")
+    if not fits and not any(one.level == "error" for one in made.found):
+        made.add("error", "TYPE_CHANGED", "$", "it cannot be shown that what fitted still fits")
     return made.found
 
 
