@@ -9,12 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pydantic import BaseModel
-
 from stem.core.codec import NoArgs
 from stem.core.options import Options
 from stem.core.rate import Rate
-from stem.core.schema import arguments_schema, digest
 from stem.core.task import AnyDeclared
 from stem.values import Unset
 from stemgen import naming
@@ -22,6 +19,7 @@ from stemgen.config import Options as Settings
 from stemgen.copying import Copies
 from stemgen.errors import StemgenError
 from stemgen.ir import Module, Task
+from stemgen.lock import Lock
 from stemgen.typing_source import TypeSource, quoted
 
 #: Tasks with more fields get no `take`: an overload a field would be longer than it helps.
@@ -45,7 +43,7 @@ class Package:
         return sorted({one[len(space)] for one in self.spaces if len(one) > len(space) and one[: len(space)] == space})
 
 
-def build(tasks: Sequence[AnyDeclared], places: Mapping[str, str], settings: Settings) -> Package:
+def build(tasks: Sequence[AnyDeclared], places: Mapping[str, str], lock: Lock, settings: Settings) -> Package:
     """The package; StemgenError when a name clashes or a type cannot be copied."""
     if not tasks:
         raise StemgenError(
@@ -56,14 +54,14 @@ def build(tasks: Sequence[AnyDeclared], places: Mapping[str, str], settings: Set
     for one in tasks:
         space = naming.namespace(one)
         for depth in range(len(space)):
-            package.spaces.setdefault(space[:depth], Module(_file(space[:depth], {space})))
+            package.spaces.setdefault(space[:depth], Module(()))
         package.spaces.setdefault(space, Module(()))
     for space, module in package.spaces.items():
         module.parts = _file(space, set(package.spaces))
         module.attributes = frozenset(naming.attribute(one) for one in tasks if naming.namespace(one) == space)
     for one in tasks:
         module = package.spaces[naming.namespace(one)]
-        module.tasks.append(_task(one, module, package.copies, settings))
+        module.tasks.append(_task(one, module, package.copies, lock, settings))
     for space, module in package.spaces.items():
         models = {shown: f"{home.lstrip('.')}.{name}" for (home, name), shown in module.taken.items()}
         naming.check_models(models, [one.attribute for one in module.tasks], ".".join(space))
@@ -76,7 +74,7 @@ def _file(space: tuple[str, ...], spaces: set[tuple[str, ...]]) -> tuple[str, ..
     return (*space, "_tasks") if has_below else space
 
 
-def _task(one: AnyDeclared, module: Module, copies: Copies, settings: Settings) -> Task:
+def _task(one: AnyDeclared, module: Module, copies: Copies, lock: Lock, settings: Settings) -> Task:
     source = TypeSource(module, copies.name, shadowed=module.attributes)
     bare = TypeSource(module, copies.name, bare=True, shadowed=module.attributes)
     module.use("stem")
@@ -90,28 +88,19 @@ def _task(one: AnyDeclared, module: Module, copies: Copies, settings: Settings) 
     if take:
         module.use("typing")
     fields.sort(key=lambda each: not each.required)
-    try:
-        schema = digest(arguments_schema(one.args_model))
-    except ValueError as fault:
-        raise StemgenError(f"{one.where}: {_name(one.args_model)} has no JSON schema: {fault}") from None
     return Task(
         name=one.name,
         attribute=naming.attribute(one),
-        where=one.where,
         args=source.of(one.args_model, one.where),
         returns=bare.of(one.returns, f"{one.where} -> result"),
         reads=source.of(one.returns, f"{one.where} -> result"),
         fields=fields,
         doc=inspect.cleandoc(one.__doc__ or ""),
         options=_options(one, module),
-        schema=schema,
+        schema=lock.tasks[one.name].schema,
         take=take,
         class_name=naming.class_name(naming.attribute(one), {each.class_name for each in module.tasks}),
     )
-
-
-def _name(model: type[BaseModel]) -> str:
-    return f"{model.__module__}.{model.__qualname__}"
 
 
 def _options(one: AnyDeclared, module: Module) -> list[str]:

@@ -78,7 +78,7 @@ def stemgen(ctx: click.Context, project: Path) -> int:
 @click.pass_obj
 def check(above: Path, project: Path, *, as_json: bool) -> int:
     """Say whether the stubs are up to date: 0 yes, 1 no, with a diff, 2 the app cannot be imported."""
-    file = _file(project if project != Path() else above)
+    file = _file(project, above)
     from stemgen import cache
 
     if cache.is_fresh(file.parent):
@@ -123,7 +123,7 @@ def breaking(above: Path, project: Path, against: str, compat: Compat, namespace
 
     Jobs that are queued must still be read, and results still be understood by whoever waits for them.
     """
-    file = _file(project if project != Path() else above)
+    file = _file(project, above)
     import msgspec
 
     from stemgen.breaking.compare import compare, unknown
@@ -153,7 +153,7 @@ def breaking(above: Path, project: Path, against: str, compat: Compat, namespace
 @click.pass_obj
 def export(above: Path, project: Path, *, asyncapi: bool) -> int:
     """Print what the tasks take and give, for other languages: as JSON Schema, or as AsyncAPI."""
-    file = _file(project if project != Path() else above)
+    file = _file(project, above)
     from stemgen import export as documents
     from stemgen.config import read
     from stemgen.lock import load
@@ -170,7 +170,7 @@ def export(above: Path, project: Path, *, asyncapi: bool) -> int:
 @click.pass_obj
 def watch(above: Path, project: Path) -> int:
     """Write the stubs anew after every change, until Ctrl-C."""
-    file = _file(project if project != Path() else above)
+    file = _file(project, above)
     from stemgen.watch import watch as run
 
     click.echo(f"watching {file.parent}; Ctrl-C ends")
@@ -224,10 +224,11 @@ def _remember(file: Path, run: Run) -> None:
     cache.store(file.parent, run.inputs, run.outputs)
 
 
-def _file(project: Path) -> Path:
+def _file(project: Path, above: Path = Path()) -> Path:
+    """The pyproject.toml; `above` is what was said in front of the command."""
     from stemgen.project import find
 
-    return find(project.resolve())
+    return find((project if project != Path() else above).resolve())
 
 
 def _say(as_json: bool, said: object, text: str) -> None:  # noqa: FBT001

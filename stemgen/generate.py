@@ -29,7 +29,7 @@ def run(config: Config, file: Path) -> Run:
     inputs = {str(file): stamp(str(file))}
     found = discover(config)
     lock = make_lock(found.tasks)
-    wanted = emit(build(found.tasks, found.places, config.options), config.package, lock)
+    wanted = emit(build(found.tasks, found.places, lock, config.options), config.package, lock)
     return Run(
         changes(config.output, wanted),
         lock,

@@ -40,7 +40,6 @@ class Task:
 
     name: str
     attribute: str
-    where: str
     args: str
     returns: str
     #: The same with what constrains it, as it is read.

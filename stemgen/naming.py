@@ -22,6 +22,11 @@ def identifier(text: str) -> str:
     return name if name.isidentifier() else f"_{name}"
 
 
+def is_keyword(text: str) -> bool:
+    """Whether a call can spell it as the name of an argument."""
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
 def namespace(task: AnyDeclared) -> tuple[str, ...]:
     """The parts of the namespace in which a task's stub stands."""
     return tuple(identifier(part) for part in task.name.split(".")[:-1])

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import enum
 import json
-import keyword
 import math
 import re
 import types
@@ -22,6 +21,7 @@ from pydantic.fields import FieldInfo
 
 from stemgen.errors import StemgenError
 from stemgen.ir import Module
+from stemgen.naming import is_keyword
 
 #: A class of the app's to the name of its copy, as seen from a file.
 CopyClass: typing.TypeAlias = Callable[[type[Any], Module, str], str]
@@ -128,7 +128,7 @@ class TypeSource:
             for name, part in found
             if name in found.model_fields_set
         }
-        if any(value is None or not name.isidentifier() or keyword.iskeyword(name) for name, value in given.items()):
+        if any(value is None or not is_keyword(name) for name, value in given.items()):
             return None
         return f"{self._class(type(found), where)}({', '.join(f'{name}={value}' for name, value in given.items())})"
 

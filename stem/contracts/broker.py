@@ -73,9 +73,12 @@ class Renewal(msgspec.Struct, frozen=True, gc=False):
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
-    """Answer to a renewal: `held` for the length asked, `lost`, or `cancel` (held, but somebody wants it to end)."""
+    """Answer to a renewal: `held` for the length asked, `lost`, or `cancel` (held, but somebody wants it to end).
 
-    status: Literal["held", "lost", "cancel"]
+    `unknown`: the server of this job's queue could not be asked, while those of other queues were.
+    """
+
+    status: Literal["held", "lost", "cancel", "unknown"]
     reason: str = ""
 
 

@@ -98,6 +98,8 @@ class Renewer:
         wanted = [one.lease_ms(asked) for one in due]
         answers = line.renew([Renewal(one.delivery.receipt, ms) for one, ms in zip(due, wanted, strict=True)])
         for one, lease_ms, answer in zip(due, wanted, answers, strict=True):
+            if answer.status == "unknown":
+                continue  # asked again at the next tick, and given up when its lease must have ended
             if answer.status == "lost":
                 one.renew_at = asked + lease_ms / 1000
                 self._tell(one.lose)

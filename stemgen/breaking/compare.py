@@ -89,6 +89,10 @@ _RESULT_WORDS = {
 }
 
 
+#: What the finding itself says of these is of use to whoever waits, too.
+_TELLING = frozenset(_RESULT_WORDS) - {"REQUIRED_FIELD_ADDED", "FIELD_BECAME_REQUIRED"}
+
+
 def _of_result(one: Finding) -> Finding:
     """A field that the new result has and the old one did not is dropped by whoever waits, which is no loss."""
     if one.rule == "DEFAULT_CHANGED" or (one.rule == "FIELD_REMOVED" and one.level == "warning"):
@@ -98,12 +102,7 @@ def _of_result(one: Finding) -> Finding:
         return Finding(one.level, one.rule, one.path, f"{after} -> {before}" if after else one.text)
     rule, why = _RESULT_WORDS.get(one.rule, (one.rule, ""))
     return Finding(
-        one.level,
-        rule,
-        one.path,
-        f"{why} ({one.text})"
-        if one.rule not in {"FIELD_BECAME_REQUIRED", "REQUIRED_FIELD_ADDED"} and why
-        else why or one.text,
+        one.level, rule, one.path, f"{why} ({one.text})" if why and one.rule in _TELLING else why or one.text
     )
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ from stem import (
     TaskContext,
     task,
 )
-from stem.contracts.broker import Delivery
+from stem.contracts.broker import Delivery, Held, Renewal
 from stem.contracts.engine import Engine, RenewalLine
 from stem.core.context import JobHandle
 from stem.errors import EngineRefusedError
@@ -90,9 +91,34 @@ class CutOff(Sabotage):
         raise EngineUnavailableError("renewals are cut off")
 
 
+class Unasked(Sabotage):
+    """Renewals go through for everybody but one job, whose server could not be asked."""
+
+    def renewals(self) -> RenewalLine:
+        return UnaskedLine(super().renewals())
+
+
+class UnaskedLine:
+    def __init__(self, whole: RenewalLine) -> None:
+        self._whole = whole
+
+    def renew(self, batch: Sequence[Renewal]) -> list[Held]:
+        asked = [one for one in batch if one.receipt.job_id != "silent"]
+        answers = iter(self._whole.renew(asked))
+        return [Held("unknown") if one.receipt.job_id == "silent" else next(answers) for one in batch]
+
+    def close(self) -> None:
+        self._whole.close()
+
+
 class CannotRenew(Stem):
     def make_engine(self) -> Engine:
         return CutOff(super().make_engine())
+
+
+class CannotRenewOne(Stem):
+    def make_engine(self) -> Engine:
+        return Unasked(super().make_engine())
 
 
 class TestLeases:
@@ -197,6 +223,26 @@ class TestLeases:
                 await asyncio.sleep(0.01)
             assert errors[0] == "LeaseLost"
             await handle.cancel()
+
+    async def test_a_renewal_that_could_not_be_asked_costs_its_own_job_the_lease_and_no_other(self) -> None:
+        ended: dict[str, str] = {}
+
+        @task("long", visibility_timeout="300ms")
+        async def long(ctx: TaskContext) -> None:
+            try:
+                await asyncio.sleep(1.2)
+            except BaseException as fault:
+                ended.setdefault(ctx.id, type(fault).__name__)
+                raise
+            ended.setdefault(ctx.id, "done")
+
+        # both slots are taken: no redelivery ends the first attempt, only the worker's own account of its lease
+        async with CannotRenewOne("memory://", tasks=[long]) as app, app.worker(concurrency=2):
+            silent = await long.build().id("silent").enqueue(app)
+            await (await long.build().id("other").enqueue(app)).result("10s")
+            await silent.cancel()
+        assert ended["other"] == "done"
+        assert ended["silent"] != "done"
 
     async def test_extend_lease_holds_for_the_time_asked(self) -> None:
         @task("extends", visibility_timeout="300ms")

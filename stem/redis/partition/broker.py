@@ -228,11 +228,21 @@ class PartitionedRenewals:
         self._runner.close()
 
     async def _renew(self, batch: Sequence[Renewal]) -> list[Held]:
+        """A queue whose server is silent must not cost the leases of the others."""
+        faults: list[EngineError] = []
+
         async def one(queue: str, renewals: list[Renewal]) -> list[Held]:
             if not queue:  # settled or given back meanwhile
                 return [Held("lost")] * len(renewals)
             if queue not in self._stores:
                 self._stores[queue] = self._make(queue)
-            return await RedisBroker(self._stores[queue]).renew(renewals)
+            try:
+                return await RedisBroker(self._stores[queue]).renew(renewals)
+            except EngineError as fault:
+                faults.append(fault)
+                return [Held("unknown")] * len(renewals)
 
-        return await in_groups(batch, [self._held.get(each.receipt, "") for each in batch], one)
+        answers = await in_groups(batch, [self._held.get(each.receipt, "") for each in batch], one)
+        if faults and all(answer.status == "unknown" for answer in answers):
+            raise faults[0]
+        return answers

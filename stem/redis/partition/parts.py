@@ -66,12 +66,8 @@ class Parts:
         """The engine of a queue that somebody has used; None for any other."""
         return await self._opened(queue) if queue in self._ready or queue in await self.queues() else None
 
-    async def all(self) -> list[RedisEngine]:
-        """The engines of all queues that somebody has used."""
-        return [await self._opened(queue) for queue in await self.queues()]
-
     async def queues(self) -> list[str]:
-        """Their names."""
+        """The names of all queues that somebody has used."""
         return sorted(name.decode() for name in await self.root.store.ask("SMEMBERS", f"{self.root.store.prefix}parts"))
 
     async def _opened(self, queue: str) -> RedisEngine:

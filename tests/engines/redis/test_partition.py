@@ -440,8 +440,16 @@ async def test_queues_on_living_nodes_go_on_and_follow_ups_for_the_others_wait(f
         homes = {queue: fragile.owner(fragile.slot(f"{{stem|{queue}}}:seq")) for queue in QUEUES}
         gone = next(queue for queue, home in homes.items() if home is not root)
         here = next(queue for queue, home in homes.items() if home is not homes[gone])
+        await publish(engine, submission("runs here", here), submission("runs there", gone))
+        running = [await take_one(engine, here), await take_one(engine, gone)]
+        line = engine.renewals()
         await publish(engine, submission("first", here))
         homes[gone].pause()
+        renewed = await asyncio.to_thread(line.renew, [Renewal(one.receipt) for one in running])
+        assert [one.status for one in renewed] == ["held", "unknown"]
+        with pytest.raises(EngineUnavailableError):
+            await asyncio.to_thread(line.renew, [Renewal(running[1].receipt)])
+        await asyncio.to_thread(line.close)
         (delivery,) = (await engine.broker.claim((here, gone), 2, "w", strict=True)).deliveries
         follow = Enqueue(submission("second", gone))
         assert await engine.broker.settle([done(delivery, b"1", follow)]) == ["done"]
@@ -451,7 +459,7 @@ async def test_queues_on_living_nodes_go_on_and_follow_ups_for_the_others_wait(f
         async with asyncio.timeout(20):
             while not (found := await second_try(engine, gone)):
                 await asyncio.sleep(0.1)
-        assert [one.id for one in found] == ["second"]
+        assert [one.id for one in found if not one.redelivered] == ["second"]  # time went by for the running one
     finally:
         await engine.close()
 
