@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any, Generic, Self, TypeVar
 
 from typing_extensions import TypeVar as DefaultTypeVar
@@ -22,14 +23,22 @@ from stem.core.call import TaskEnqueueBuilder
 from stem.core.context import JobHandle
 from stem.core.options import Options
 from stem.core.queue import Queue
-from stem.core.registry import Registry
+from stem.core.registry import Registry, Workflows
+from stem.core.run import Event, Message
 from stem.core.submit import MAX_PAYLOAD
 from stem.core.task import AnyTask, DeclaredTask
+from stem.core.workflow import AnyWorkflow, DeclaredWorkflow, WorkflowCall
+from stem.durable.client import RunClient
+from stem.durable.execution import Means
+from stem.durable.handle import DurableHandle
+from stem.durable.lane import RunLane
+from stem.durable.runs import WorkflowsView
 from stem.engines import make_engine, redacted
-from stem.errors import AppNotFoundError, ConfigError
+from stem.errors import AppNotFoundError, ConfigError, UnknownWorkflowError
 from stem.memory import MemoryEngine, MemoryStore
 from stem.observe.middleware import Middleware
 from stem.observe.signals import Signals
+from stem.worker.lane import Lane
 from stem.worker.worker import Worker, WorkerConfig
 
 R = TypeVar("R")
@@ -37,10 +46,10 @@ N_contra = DefaultTypeVar("N_contra", bound=str, default=str, contravariant=True
 
 
 class Stem(Generic[N_contra]):
-    """An app: tasks on one engine in one namespace.
+    """An app: tasks and workflows on one engine in one namespace.
 
     `include` names modules; they are imported when the app is first used by name, as a worker or by the command
-    line, and the tasks found as their attributes are collected. A producer that enqueues through definitions imports
+    line, and the tasks and workflows found as their attributes are collected. A producer that enqueues through definitions imports
     none of them. `results` is the URL of another engine for what jobs return. `Stem[TaskName]` accepts only those names in `enqueue`.
     """
 
@@ -49,6 +58,7 @@ class Stem(Generic[N_contra]):
         url: str = DEFAULT_URL,
         *,
         tasks: Iterable[AnyTask] = (),
+        workflows: Iterable[AnyWorkflow] = (),
         include: Sequence[str] = (),
         namespace: str = DEFAULT_NAMESPACE,
         results: str = "",
@@ -63,6 +73,7 @@ class Stem(Generic[N_contra]):
         self._include = (include,) if isinstance(include, str) else tuple(include)
         self._loaded = False
         self._registry = Registry(tasks)
+        self._workflows = Workflows(workflows)
         self._queues: dict[str, Options] = {queue.name: queue.options for queue in map(_queue, queues)}
         self._middleware = tuple(middleware)
         self._max_payload = max_payload
@@ -77,12 +88,14 @@ class Stem(Generic[N_contra]):
         self.jobs = JobsView(lambda: self.engine, self._clock)
         self.queues = QueuesView(lambda: self.engine)
         self.dead_letters = DeadLettersView(lambda: self.engine)
+        self.workflows = WorkflowsView(lambda: self.engine, self._run_client, self.load_workflows)
 
     @classmethod
     def in_memory(
         cls,
         *,
         tasks: Iterable[AnyTask] = (),
+        workflows: Iterable[AnyWorkflow] = (),
         include: Sequence[str] = (),
         namespace: str = DEFAULT_NAMESPACE,
         queues: Iterable[Queue] = (),
@@ -94,6 +107,7 @@ class Stem(Generic[N_contra]):
         app = cls(
             "memory://",
             tasks=tasks,
+            workflows=workflows,
             include=include,
             namespace=namespace,
             queues=queues,
@@ -166,14 +180,21 @@ class Stem(Generic[N_contra]):
     # ---------------------------------------------------------------- tasks
 
     def load(self) -> Registry:
-        """Import what `include` names and collect its tasks; once. Returns all tasks known."""
+        """Import what `include` names and collect its tasks and workflows; once. Returns all tasks known."""
         if not self._loaded:
             for name in self._include:
                 for value in vars(_module(name)).values():
                     if isinstance(value, DeclaredTask):
                         self._registry.add(value)
+                    elif isinstance(value, DeclaredWorkflow):
+                        self._workflows.add(value)
             self._loaded = True
         return self._registry
+
+    def load_workflows(self) -> Workflows:
+        """The same; returns all workflows known."""
+        self.load()
+        return self._workflows
 
     # ---------------------------------------------------------------- producing
 
@@ -193,6 +214,18 @@ class Stem(Generic[N_contra]):
         """A call by name with its arguments as a mapping, not yet sent."""
         return self.load().call(name, args)
 
+    async def start_run(self, call: WorkflowCall[R], /) -> DurableHandle[R]:
+        """Start one run of a workflow; what `call.start(app)` does."""
+        return await self._run_client().start(call)
+
+    async def emit_event(self, event: Event, /) -> bool:
+        """Emit; what `topic.emit(app, ...)` does."""
+        return await self._run_client().emit(event)
+
+    async def send_message(self, message: Message, start: WorkflowCall[Any] | None = None, /) -> bool:
+        """Send; what `mailbox.send(app, ...)` does."""
+        return await self._run_client().send(message, start)
+
     def handle(self, job_id: str) -> JobHandle[Any]:
         """A handle on a job enqueued elsewhere; its result comes as plain JSON values."""
         return self._open_sender().handle(job_id)
@@ -209,6 +242,7 @@ class Stem(Generic[N_contra]):
         *,
         concurrency: int = 100,
         queues: Sequence[str] = (),
+        workflows: Sequence[str] | None = None,
         name: str = "",
         strict: bool = False,
         burst: bool = False,
@@ -216,7 +250,8 @@ class Stem(Generic[N_contra]):
     ) -> Worker:
         """A worker for this app in this event loop, in an app that is open.
 
-        `queues`: all that its tasks name when empty. `strict`: priorities without the guard against starvation.
+        It runs jobs and workflow runs side by side. `queues`: all that its tasks name when empty. `workflows`: only these,
+        by name; none of them when empty. `strict`: priorities without the guard against starvation.
         `burst`: `run()` returns when no job is ready or running; delayed ones, retries among them, stay.
         """
         if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
@@ -229,18 +264,47 @@ class Stem(Generic[N_contra]):
             burst=burst,
             owns_process=owns_process,
         )
+        registry, lanes = self.load(), self._lanes(workflows)
         return Worker(
             self.engine,
-            self.load(),
+            registry,
             config,
             app=self,
             clock=self._clock,
             queues=self._queues,
             middleware=self._middleware,
             signals=self.signals,
+            lanes=lanes,
+        )
+
+    def _lanes(self, wanted: Sequence[str] | None) -> list[Lane]:
+        """The workflow runs of a worker; nothing when it has none."""
+        known = self.load_workflows().declared()
+        names = {one.name for one in known}
+        asked = names if wanted is None else {wanted} if isinstance(wanted, str) else set(wanted)
+        for name in asked - names:
+            raise UnknownWorkflowError(name, names)
+        chosen = [one for one in known if one.name in asked]
+        if not chosen:
+            return []
+        return [RunLane(chosen, self.engine.workflows, self._means, self.signals)]
+
+    def _means(self, worker: str, threads: Executor | None) -> Means:
+        sender, client = self._open_sender(), self._run_client()
+        return Means(
+            store=self.engine.workflows,
+            submission=sender.submission_for_run,
+            new_run=client.new_run,
+            worker=worker,
+            threads=threads,
+            max_payload=self._max_payload,
+            real=True,
         )
 
     # ---------------------------------------------------------------- inside
+
+    def _run_client(self) -> RunClient:
+        return RunClient(self.engine, clock=self._clock, max_payload=self._max_payload)
 
     def _make_sender(self, engine: Engine) -> Sender:
         return Sender(

@@ -47,10 +47,10 @@ class InvalidArgumentsError(StemError):
 
     exit_code = 2
 
-    def __init__(self, task: str, details: Sequence[str]) -> None:
+    def __init__(self, task: str, details: Sequence[str], *, what: str = "arguments of task") -> None:
         self.task = task
         self.details = tuple(details)
-        super().__init__(f"arguments of task {task!r} were refused: " + "; ".join(self.details))
+        super().__init__(f"{what} {task!r} were refused: " + "; ".join(self.details))
 
 
 class PayloadTooLargeError(StemError):
@@ -123,6 +123,85 @@ class UnknownJobError(JobError):
     def __init__(self, job_id: str, message: str = "") -> None:
         known = f"no job {job_id!r} is known: it was never enqueued in this namespace, or its result has expired"
         super().__init__(job_id, message or known)
+
+
+class WorkflowError(StemError):
+    """A workflow's code does something that cannot be replayed, or asks for what its store does not have."""
+
+
+class StepFailed(StemError):  # noqa: N818
+    """A step failed in all its attempts; raised into the workflow, now and in every replay, which may catch it."""
+
+    def __init__(self, step: str, *, error_type: str, error_message: str, attempts: int = 1) -> None:
+        self.step, self.error_type, self.error_message, self.attempts = step, error_type, error_message, attempts
+        times = f" in {attempts} attempts" if attempts > 1 else ""
+        super().__init__(f"step {step!r} failed{times}: {error_type}: {error_message}")
+
+
+class UnknownWorkflowError(StemError):
+    """No workflow of this name, or not of this version, is declared; `nearest` is the closest known name."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name, self.known = name, sorted(known)
+        self.nearest = nearest(name, self.known)
+        super().__init__(f"no workflow named {name!r} is registered; {hint(self.nearest, self.known)}")
+
+
+class RunError(StemError):
+    """Base of what is raised about one workflow run; `run_id` names it."""
+
+    exit_code = 1
+
+    def __init__(self, run_id: str, message: str) -> None:
+        self.run_id = run_id
+        super().__init__(message)
+
+
+class RunFailed(RunError):  # noqa: N818
+    """The run failed: `error_type` and `error_message` of what it ended with."""
+
+    def __init__(self, run_id: str, *, error_type: str, error_message: str, traceback: str = "") -> None:
+        self.error_type, self.error_message, self.traceback = error_type, error_message, traceback
+        super().__init__(run_id, f"run {run_id} failed: {error_type}: {error_message}")
+
+
+class RunCancelled(RunError):  # noqa: N818
+    """The run was cancelled; `reason` says why."""
+
+    def __init__(self, run_id: str, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(run_id, f"run {run_id} was cancelled ({reason})")
+
+
+class RunTimeout(RunError):  # noqa: N818
+    """The wait ended before the run did; the run goes on."""
+
+    def __init__(self, run_id: str, *, seconds: float, state: str) -> None:
+        self.seconds, self.state = seconds, state
+        super().__init__(run_id, f"run {run_id} has not ended after {seconds:g} s; it is {state} and goes on")
+
+
+class RunExistsError(RunError):
+    """There is a run of this id already, and the start said `if_exists="raise"`, or a child asked for an id not its own."""
+
+
+class RunEndedError(RunError):
+    """The run has ended: nobody would read the message."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id, f"run {run_id} has ended: nobody would read the message")
+
+
+class UnknownRunError(RunError):
+    """No run of this id is known: never started here, or forgotten when its time to be kept was over."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            run_id,
+            f"no run {run_id!r} is known: it was never started in this namespace, or its time to be kept is over",
+        )
 
 
 class LeaseLost(StemError):  # noqa: N818

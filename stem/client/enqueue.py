@@ -122,6 +122,19 @@ class Sender:
             reply_to=self._engine.results.reply_to,
         )
 
+    def submission_for_run(self, call: AnyCall, job_id: str, run: str, step: str) -> Submission:
+        """What to publish for a call that a workflow run makes, and waits for when `run` and `step` are given."""
+        _check(call)
+        return submission(
+            call.request,
+            job_id=job_id,
+            now_ms=self._clock.now_ms(),
+            queues=self._queues,
+            max_payload=self._max_payload,
+            run=run,
+            step=step,
+        )
+
     def _answered(self, request: Request, made: Submission, answer: Published) -> Handle[Any]:
         if answer.status == "held":
             rule = unique_rule(request)

@@ -21,7 +21,7 @@ from stem.core.job import Job
 from stem.core.options import DEFAULT_RESULT_TTL_MS, text
 from stem.core.outcome import Stopped
 from stem.core.record import JobRecord, decode_record
-from stem.core.settle import Terms, membership, settle
+from stem.core.settle import Terms, follow_ups, settle
 from stem.core.states import FINAL
 from stem.core.task import AnyTask
 from stem.errors import JobCancelled, JobError, JobFailed, ResultNotKept, ResultTimeout, UnknownJobError
@@ -136,5 +136,5 @@ def _terms(row: JobRow) -> Terms:
         losses=row.losses,
         enqueued_at=row.enqueued_at,
         result_ttl_ms=row.result_ttl_ms or DEFAULT_RESULT_TTL_MS,
-        effects=() if envelope is None else membership(envelope.group, row.id),
+        effects=() if envelope is None else follow_ups(envelope, row.id),
     )

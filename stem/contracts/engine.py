@@ -18,12 +18,20 @@ from stem.contracts.queues import Queues
 from stem.contracts.results import Results
 from stem.contracts.schedules import Schedules
 from stem.contracts.schemas import Schemas
+from stem.contracts.workflows import Workflows
 
 
 class RenewalLine(Protocol):
     """Renewals from a thread of their own: a blocked event loop must not cost leases."""
 
-    def renew(self, batch: Sequence[Renewal]) -> list[Held]: ...
+    def renew(self, batch: Sequence[Renewal]) -> list[Held]:
+        """Jobs."""
+        ...
+
+    def renew_runs(self, batch: Sequence[Renewal]) -> list[Held]:
+        """Workflow runs."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -64,6 +72,8 @@ class Engine(Protocol):
     def schedules(self) -> Schedules: ...
     @property
     def schemas(self) -> Schemas: ...
+    @property
+    def workflows(self) -> Workflows: ...
 
     async def open(self) -> None:
         """Connect, migrate if need be. Opening twice is fine."""

@@ -23,7 +23,10 @@ Meta = dict[str, object]
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """One call as it travels. Limits and retry terms are there only when the call itself set them."""
+    """One call as it travels. Limits and retry terms are there only when the call itself set them.
+
+    `run` and `step`: the workflow run that waits for its end, and under which key.
+    """
 
     v: int
     id: str
@@ -34,6 +37,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_onl
     meta: Meta = {}
     schema: str = ""
     group: str = ""
+    run: str = ""
+    step: str = ""
     max_retries: int | None = None
     retry: RetryPolicy | None = None
     soft_ms: int | None = None

@@ -1,4 +1,4 @@
-"""The tasks an app knows by name."""
+"""The tasks and workflows an app knows by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.codec import faults
 from stem.core.task import AnyDeclared, AnyTask, DeclaredTask, TaskDefinition
-from stem.errors import ConfigError, InvalidArgumentsError, UnknownTaskError
+from stem.core.workflow import AnyDeclaredWorkflow, AnyWorkflow, DeclaredWorkflow, WorkflowDefinition
+from stem.errors import ConfigError, InvalidArgumentsError, UnknownTaskError, UnknownWorkflowError
 
 
 class Registry:
@@ -69,3 +70,53 @@ class Registry:
 
 def _place(one: AnyTask) -> str:
     return one.where if isinstance(one, DeclaredTask) else "a TaskDefinition"
+
+
+class Workflows:
+    """Workflows by name and version; two of the same are refused with both places named."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self, workflows: Iterable[AnyWorkflow] = ()) -> None:
+        self._known: dict[tuple[str, int], AnyWorkflow] = {}
+        for one in workflows:
+            self.add(one)
+
+    def add(self, one: AnyWorkflow) -> None:
+        """Know this workflow; the same object twice is fine."""
+        if not isinstance(one, WorkflowDefinition):
+            raise ConfigError(
+                f"expected a workflow made by @workflow(...), Flow(...) or WorkflowDefinition, found {one!r}"
+            )
+        key = (one.name, one.version)
+        there = self._known.get(key)
+        if there is not None and there is not one:
+            places = [getattr(each, "where", "a WorkflowDefinition") for each in (there, one)]
+            raise ConfigError(
+                f"two workflows are named {one.name!r} and have version {one.version}: {places[0]} and {places[1]}; "
+                "give the newer one another version"
+            )
+        self._known[key] = one
+
+    def get(self, name: str) -> AnyWorkflow:
+        """The newest version of this name, or `name@2`; UnknownWorkflowError with the nearest name."""
+        title, _, number = name.partition("@")
+        versions = {version: one for (known, version), one in self._known.items() if known == title}
+        if number.isdecimal() and int(number) in versions:
+            return versions[int(number)]
+        if number or not versions:
+            raise UnknownWorkflowError(
+                name, sorted({f"{known}@{version}" if number else known for known, version in self._known})
+            )
+        return versions[max(versions)]
+
+    def declared(self) -> list[AnyDeclaredWorkflow]:
+        """Those that can run here, by name and version."""
+        found = [one for one in self._known.values() if isinstance(one, DeclaredWorkflow)]
+        return sorted(found, key=lambda one: (one.name, one.version))
+
+    def __iter__(self) -> Iterator[AnyWorkflow]:
+        return iter(self._known.values())
+
+    def __len__(self) -> int:
+        return len(self._known)

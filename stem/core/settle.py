@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, assert_never
 import msgspec
 
 from stem.core import record as records
-from stem.core.envelope import Overrides, Submission
+from stem.core.envelope import Envelope, Overrides, Submission
 from stem.core.envelope import encode as encode_beside
 from stem.core.options import DEAD_LETTER_TTL_MS
 from stem.core.outcome import (
@@ -103,8 +103,25 @@ class Arrive(msgspec.Struct, frozen=True, gc=False, tag=True):
     value: bytes
 
 
-#: What else happens in the same atomic step. An open list: workflows add theirs.
-Effect: TypeAlias = Enqueue | Arrive
+class Complete(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Effect: answer what a workflow run waits for under `key`. `value`: the result, or a `Broken` as JSON."""
+
+    run: str
+    key: str
+    outcome: Literal["done", "failed", "cancelled"]
+    value: bytes
+
+
+class Broken(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a job or a run ended that did not succeed, as its waiting run is told."""
+
+    id: str
+    reason: str = ""
+    error: ErrorRecord | None = None
+
+
+#: What else happens in the same atomic step.
+Effect: TypeAlias = Enqueue | Arrive | Complete
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -130,9 +147,14 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     signal: Signal
 
 
-def membership(group: str, job_id: str) -> tuple[Effect, ...]:
-    """What the end of a member of this group brings with it; nothing when `group` is empty. `settle` says how it ended."""
-    return (Arrive(group, job_id, ok=False, value=b"null"),) if group else ()
+def follow_ups(envelope: Envelope, job_id: str) -> tuple[Effect, ...]:
+    """What the end of this job brings with it, for its group and for the run that waits. `settle` says how it ended."""
+    found: list[Effect] = []
+    if envelope.group:
+        found.append(Arrive(envelope.group, job_id, ok=False, value=b"null"))
+    if envelope.run:
+        found.append(Complete(envelope.run, envelope.step, "failed", b""))
+    return tuple(found)
 
 
 def settle(terms: Terms, outcome: Outcome, *, now_ms: int, jitter: float) -> Settlement:
@@ -201,13 +223,15 @@ def _again(terms: Terms, error: ErrorRecord, delay_ms: int, max_retries: int | N
 def _cancel(terms: Terms, reason: str, now_ms: int) -> Settlement:
     record = records.encode(_record(terms, "cancelled", now_ms, reason=reason))
     action = Finish("cancelled", record, terms.result_ttl_ms)
-    return Settlement(terms.receipt, action, _unsuccessful(terms), _signal(terms, "job_cancelled", now_ms, reason))
+    effects = _unsuccessful(terms, "cancelled", reason)
+    return Settlement(terms.receipt, action, effects, _signal(terms, "job_cancelled", now_ms, reason))
 
 
 def _expire(terms: Terms, now_ms: int) -> Settlement:
     record = records.encode(_record(terms, "cancelled", now_ms, reason="expired"))
     action = Bury("cancelled", "expired", record, terms.result_ttl_ms, DEAD_LETTER_TTL_MS)
-    return Settlement(terms.receipt, action, _unsuccessful(terms), _signal(terms, "job_cancelled", now_ms, "expired"))
+    effects = _unsuccessful(terms, "cancelled", "expired")
+    return Settlement(terms.receipt, action, effects, _signal(terms, "job_cancelled", now_ms, "expired"))
 
 
 def _lose(terms: Terms, now_ms: int) -> Settlement:
@@ -219,16 +243,31 @@ def _bury(terms: Terms, reason: DeadReason, error: ErrorRecord, now_ms: int) -> 
     record = records.encode(_record(terms, "failed", now_ms, error=error, reason=reason))
     action = Bury("failed", reason, record, terms.result_ttl_ms, DEAD_LETTER_TTL_MS)
     signal = _signal(terms, "job_failed", now_ms, reason, error=error)
-    return Settlement(terms.receipt, action, _unsuccessful(terms), signal)
+    return Settlement(terms.receipt, action, _unsuccessful(terms, "failed", reason, error), signal)
 
 
 def _with_value(effect: Effect, value: bytes) -> Effect:
-    return Arrive(effect.group, effect.member, ok=True, value=value) if isinstance(effect, Arrive) else effect
+    match effect:
+        case Arrive(group, member):
+            return Arrive(group, member, ok=True, value=value)
+        case Complete(run, key):
+            return Complete(run, key, "done", value)
+        case _:
+            return effect
 
 
-def _unsuccessful(terms: Terms) -> tuple[Effect, ...]:
-    """Follow-ups of a success do not happen, but a group still hears of its member."""
-    return tuple(Arrive(e.group, e.member, ok=False, value=b"null") for e in terms.effects if isinstance(e, Arrive))
+def _unsuccessful(
+    terms: Terms, outcome: Literal["failed", "cancelled"], reason: str, error: ErrorRecord | None = None
+) -> tuple[Effect, ...]:
+    """Follow-ups of a success do not happen, but a group still hears of its member, and a run of what it waits for."""
+    found: list[Effect] = []
+    for effect in terms.effects:
+        if isinstance(effect, Arrive):
+            found.append(Arrive(effect.group, effect.member, ok=False, value=b"null"))
+        elif isinstance(effect, Complete):
+            told = records.encode(Broken(terms.receipt.job_id, reason, error))
+            found.append(Complete(effect.run, effect.key, outcome, told))
+    return tuple(found)
 
 
 def _record(

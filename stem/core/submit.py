@@ -29,10 +29,13 @@ def submission(
     queues: dict[str, Options],
     max_payload: int = MAX_PAYLOAD,
     reply_to: str = "",
+    run: str = "",
+    step: str = "",
 ) -> Submission:
     """What to publish for this call. InvalidArgumentsError, PayloadTooLargeError, ConfigError: nothing should be.
 
     `queues` are the queues' own option layers by name; `job_id` is used unless the call has an id of its own.
+    `run` and `step`: the workflow run that waits for the job, and under which key.
     """
     task, call = request.task, request.options
     layer = queues.get(resolve(call, task.options.layer).queue, NOTHING_SAID)
@@ -47,13 +50,13 @@ def submission(
     except EncodeError as fault:
         raise InvalidArgumentsError(task.name, [str(fault)]) from None
     made_id = request.id or job_id
-    envelope = encode(_envelope(request, made_id, args, now_ms))
+    envelope = encode(_envelope(request, made_id, args, now_ms, run, step))
     if len(envelope) > max_payload:
         raise PayloadTooLargeError(task.name, len(envelope), max_payload)
     return _travelling(request, terms, made_id, envelope, reply_to)
 
 
-def _envelope(request: Request, job_id: str, args: bytes, now_ms: int) -> Envelope:
+def _envelope(request: Request, job_id: str, args: bytes, now_ms: int, run: str, step: str) -> Envelope:
     call = request.options
     return Envelope(
         v=WIRE_VERSION,
@@ -64,6 +67,8 @@ def _envelope(request: Request, job_id: str, args: bytes, now_ms: int) -> Envelo
         args=msgspec.Raw(args),
         headers=request.headers,
         meta=request.meta,
+        run=run,
+        step=step,
         max_retries=None if isinstance(call.max_retries, Unset) else call.max_retries,
         retry=None if isinstance(call.retry, Unset) else call.retry,
         soft_ms=_limit_said(call.soft_ms),

@@ -80,10 +80,10 @@ class TaskDefinition(Composable[A_contra, R_co]):
     ) -> None: ...
     def __init__(self, name: str, *, args: Any = NoArgs, returns: Any, **options: Unpack[DefinitionOptions]) -> None:
         """ConfigError says what is wrong with the name or an option."""
-        problems = _name_problems(name)
+        problems = name_problems(name, "a task")
         known = list(DefinitionOptions.__annotations__)
         for word in options.keys() - set(known):
-            problems.append(_no_option("TaskDefinition", word, known))
+            problems.append(no_option("TaskDefinition", word, known))
             del options[word]  # type: ignore[misc]
         travelling = checked(problems, TaskOptions(), lambda: task_options(**options))
         problems += _problems(name, args, returns, travelling)
@@ -175,7 +175,7 @@ class DeclaredTask(TaskDefinition[A_contra, R_co]):
         options: TaskOptions,
         accepts: tuple[type[Any], ...] = (),
     ) -> None:
-        problems = [*_name_problems(name), *_problems(name, shape.args, shape.returns, options)]
+        problems = [*name_problems(name, "a task"), *_problems(name, shape.args, shape.returns, options)]
         problems += [text for one in accepts for text in _accepts_problems(name, one, shape.args)]
         if problems:
             raise ConfigError(problems)
@@ -254,13 +254,13 @@ def _known_options(declare: Callable[P, R]) -> Callable[P, R]:
     def checked_call(*args: P.args, **options: P.kwargs) -> R:
         unknown = options.keys() - {*known, "name"}
         if unknown:
-            raise ConfigError([_no_option("@task", word, known) for word in sorted(unknown)])
+            raise ConfigError([no_option("@task", word, known) for word in sorted(unknown)])
         return declare(*args, **options)
 
     return checked_call
 
 
-def _no_option(what: str, word: str, known: Sequence[str]) -> str:
+def no_option(what: str, word: str, known: Sequence[str]) -> str:
     return f"{what} has no option {word!r}; {hint(nearest(word, known), known, len(known))}"
 
 
@@ -299,7 +299,7 @@ def task(
     models, the latest first, each with an `upgrade()` to the model of today: jobs that were enqueued with them still run.
     `stub` is the task's name in a generated package, when its own would clash there.
     """
-    problems = _name_problems(name)
+    problems = name_problems(name, "a task")
     options = checked(
         problems,
         TaskOptions(),
@@ -367,7 +367,7 @@ def read_shape(fn: Callable[..., Any], names: Mapping[str, object]) -> Shape:
             raise _misshapen(fn)
         if expected is TaskContext and not takes:
             takes.append("ctx")
-        elif _is_model(expected) and "args" not in takes:
+        elif is_model(expected) and "args" not in takes:
             takes.append("args")
             model = expected
         else:
@@ -386,7 +386,7 @@ def _misshapen(fn: Callable[..., Any]) -> ConfigError:
     )
 
 
-def _is_model(found: object) -> TypeIs[type[BaseModel]]:
+def is_model(found: object) -> TypeIs[type[BaseModel]]:
     """Whether it is a model of its own; BaseModel itself has no fields to carry."""
     return isinstance(found, type) and issubclass(found, BaseModel) and found is not BaseModel
 
@@ -411,52 +411,59 @@ def type_name(returns: object) -> str:
     return str(returns).replace("typing.", "")
 
 
-def _name_problems(name: object) -> list[str]:
+def name_problems(name: object, what: str) -> list[str]:
+    """What is wrong with a name of words and dots; `what` it is the name of, as 'a task'."""
     if isinstance(name, str) and _NAME.fullmatch(name) and len(name) <= 200:
         return []
     if callable(name):
-        return [f"@task takes the name of the task, as @task('hello'), found {name!r} in its place"]
-    return [f"a task's name must be a word or dotted words, as 'hello' or 'orders.charge', found {name!r}"]
+        word = what.rpartition(" ")[2]
+        return [f"@{word} takes the name of the {word}, as @{word}('hello'), found {name!r} in its place"]
+    return [f"{what}'s name must be a word or dotted words, as 'hello' or 'orders.charge', found {name!r}"]
 
 
 def _problems(name: str, args: object, returns: object, options: TaskOptions) -> list[str]:
     """All faults of a declaration but those of its name and of single options."""
-    return [*_args_problems(name, args, options), *_result_problems(name, returns)]
+    return [*args_problems(name, args, options), *result_problems(name, returns)]
 
 
 def _accepts_problems(name: str, found: object, args: type[BaseModel]) -> list[str]:
-    if not _is_model(found) or found is args or not callable(getattr(found, "upgrade", None)):
+    if not is_model(found) or found is args or not callable(getattr(found, "upgrade", None)):
         wanted = f"earlier argument models, each with a method upgrade() that gives {args.__name__}"
         return [f"task {name!r}: accepts is of {wanted}; found {found!r}"]
     return []
 
 
-def _args_problems(name: str, args: object, options: TaskOptions) -> list[str]:
-    if not _is_model(args):
-        return [f"task {name!r}: args must be a pydantic model of your own, found {args!r}"]
+def args_problems(name: str, args: object, options: TaskOptions | None, *, what: str = "task") -> list[str]:
+    """What is wrong with an argument model, and with the keys of its fields that options name."""
+    if not is_model(args):
+        word = "args" if what == "task" else "params"
+        return [f"{what} {name!r}: {word} must be a pydantic model of your own, found {args!r}"]
     try:
         args.model_rebuild()
     except (NameError, PydanticUserError) as fault:
-        return [f"task {name!r}: the model {args.__name__} is not complete: {_first_line(fault)}"]
+        return [f"{what} {name!r}: the model {args.__name__} is not complete: {_first_line(fault)}"]
     problems = uncarried(args.__pydantic_core_schema__, args.__name__)
+    if options is None:
+        return problems
     keys = (
         ("rate_limit", options.rate_limit, check_path),
         ("concurrency", options.concurrency, check_path),
         ("unique", options.unique, check_unique_path),
     )
-    for what, rule, check in keys:
+    for option, rule, check in keys:
         if rule is not None and rule.key is not None:
-            checked(problems, None, check, args, rule.key, f"{what} of task {name!r}")
+            checked(problems, None, check, args, rule.key, f"{option} of task {name!r}")
     return problems
 
 
-def _result_problems(name: str, returns: object) -> list[str]:
+def result_problems(name: str, returns: object, *, what: str = "task") -> list[str]:
+    """What is wrong with a result type."""
     if isinstance(returns, str):
-        return [f"task {name!r}: returns must be a type, found the text {returns!r}; write it without quotes"]
+        return [f"{what} {name!r}: returns must be a type, found the text {returns!r}; write it without quotes"]
     try:
         adapter = ResultCodec(returns)
     except (NameError, PydanticSchemaGenerationError, PydanticUserError) as fault:
-        return [f"task {name!r}: the result {type_name(returns)} cannot be carried by JSON: {_first_line(fault)}"]
+        return [f"{what} {name!r}: the result {type_name(returns)} cannot be carried by JSON: {_first_line(fault)}"]
     return uncarried(adapter.schema, "the result")
 
 

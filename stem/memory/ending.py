@@ -6,11 +6,13 @@ from typing import assert_never
 
 from stem.contracts.broker import Cancelling, Held, Renewal, Settled
 from stem.contracts.groups import Member
-from stem.core.settle import Again, Arrive, Bury, Effect, Enqueue, Finish, Settlement
+from stem.core.ledger.waking import complete
+from stem.core.settle import Again, Arrive, Bury, Complete, Effect, Enqueue, Finish, Settlement
 from stem.core.states import JobState
 from stem.memory.grouping import arrive
 from stem.memory.limits import stop_running
 from stem.memory.line import free_unique, publish, put, take_out
+from stem.memory.run_rows import MemoryRows
 from stem.memory.space import Space, StoredJob, StoredResult
 from stem.values import Receipt
 
@@ -115,6 +117,8 @@ def _effect(space: Space, effect: Effect, now: int) -> None:
             publish(space, submission, now)
         case Arrive(group, member, ok, value):
             arrive(space, group, Member(member, ok, value), now)
+        case Complete(run, key, outcome, value):
+            complete(MemoryRows(space, now), run, key, outcome, value)
         case _:
             assert_never(effect)
 

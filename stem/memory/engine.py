@@ -20,6 +20,7 @@ from stem.memory.results import MemoryResults
 from stem.memory.schedules import MemorySchedules
 from stem.memory.schemas import MemorySchemas
 from stem.memory.space import Space
+from stem.memory.workflows import MemoryWorkflows
 
 
 class MemoryStore:
@@ -56,6 +57,7 @@ class MemoryEngine:
         self.presence = MemoryPresence(space, self._now)
         self.schedules = MemorySchedules(space, self._now)
         self.schemas = MemorySchemas(space)
+        self.workflows = MemoryWorkflows(space, self._now)
 
     def _now(self) -> int:
         return self.store.clock.now_ms() + self.skew_ms
@@ -71,7 +73,7 @@ class MemoryEngine:
 
     def renewals(self) -> MemoryRenewals:
         """The same broker, callable from a thread."""
-        return MemoryRenewals(self.broker)
+        return MemoryRenewals(self.broker, self.workflows)
 
     def describe(self) -> dict[str, str]:
         return {"engine": "memory", "durability": "none: gone with the process"}
@@ -80,11 +82,14 @@ class MemoryEngine:
 class MemoryRenewals:
     """Renewals from the renewal thread."""
 
-    def __init__(self, broker: MemoryBroker) -> None:
-        self._broker = broker
+    def __init__(self, broker: MemoryBroker, workflows: MemoryWorkflows) -> None:
+        self._broker, self._workflows = broker, workflows
 
     def renew(self, batch: Sequence[Renewal]) -> list[Held]:
         return self._broker.renew_now(batch)
+
+    def renew_runs(self, batch: Sequence[Renewal]) -> list[Held]:
+        return self._workflows.renew_now(batch)
 
     def close(self) -> None:
         """Nothing to let go of."""

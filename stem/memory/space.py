@@ -21,6 +21,7 @@ from stem.core.priority import LEVELS
 from stem.core.rate import Level
 from stem.core.states import JobState
 from stem.memory.bells import Bells, Doze
+from stem.memory.runs import Runs
 
 
 class StoredJob(msgspec.Struct, eq=False):
@@ -201,6 +202,7 @@ class Space:
         self.entries: dict[str, Entry] = {}
         self.entry_changes = 0
         self.schemas: dict[str, bytes] = {}
+        self.runs = Runs()
 
     def line(self, queue: str) -> Line:
         """The queue, made on first use."""

@@ -34,6 +34,15 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 0
 
 
+class RunEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A workflow run that has left a worker; `task` is the workflow's name, `queue` is always empty."""
+
+    run_id: str
+    task: str
+    version: int
+    queue: str = ""
+
+
 class WorkerEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A worker that started or stopped; `task` is always empty, `queue` the queues joined by commas."""
 
@@ -119,6 +128,12 @@ class Signals:
         self.job_retried: Source[Signal] = Source("job_retried")
         self.job_snoozed: Source[Signal] = Source("job_snoozed")
         self.job_cancelled: Source[Signal] = Source("job_cancelled")
+        self.run_succeeded: Source[RunEvent] = Source("run_succeeded")
+        self.run_failed: Source[RunEvent] = Source("run_failed")
+        self.run_cancelled: Source[RunEvent] = Source("run_cancelled")
+        self.run_suspended: Source[RunEvent] = Source("run_suspended")
+        self.run_blocked: Source[RunEvent] = Source("run_blocked")
+        self.run_quarantined: Source[RunEvent] = Source("run_quarantined")
         self.worker_started: Source[WorkerEvent] = Source("worker_started")
         self.worker_stopping: Source[WorkerEvent] = Source("worker_stopping")
         self.worker_stopped: Source[WorkerEvent] = Source("worker_stopped")
@@ -130,5 +145,16 @@ class Signals:
                 self.job_retried,
                 self.job_snoozed,
                 self.job_cancelled,
+            )
+        }
+        self.runs = {
+            source.name: source
+            for source in (
+                self.run_succeeded,
+                self.run_failed,
+                self.run_cancelled,
+                self.run_suspended,
+                self.run_blocked,
+                self.run_quarantined,
             )
         }

@@ -15,6 +15,7 @@ from stem.redis.line import Word
 from stem.redis.names import safe
 from stem.redis.rows import STATES, StoredEffect, settlement_words, submission_words, unpack_delivery
 from stem.redis.store import Store
+from stem.redis.workflows import RedisWorkflows
 from stem.values import Receipt
 
 #: Jobs in one script, and bytes: the server serves nobody else meanwhile.
@@ -147,6 +148,9 @@ class RedisRenewals:
     def renew(self, batch: Sequence[Renewal]) -> list[Held]:
         return self._runner.run(self._renew(batch))
 
+    def renew_runs(self, batch: Sequence[Renewal]) -> list[Held]:
+        return self._runner.run(self._renew_runs(batch))
+
     def close(self) -> None:
         """Hang up."""
         if self._store is not None:
@@ -156,3 +160,7 @@ class RedisRenewals:
     async def _renew(self, batch: Sequence[Renewal]) -> list[Held]:
         self._store = self._store or self._make()
         return await RedisBroker(self._store).renew(batch)
+
+    async def _renew_runs(self, batch: Sequence[Renewal]) -> list[Held]:
+        self._store = self._store or self._make()
+        return await RedisWorkflows(self._store).renew(batch)

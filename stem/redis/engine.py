@@ -22,6 +22,7 @@ from stem.redis.results import RedisResults
 from stem.redis.schedules import RedisSchedules
 from stem.redis.schemas import RedisSchemas
 from stem.redis.store import Store
+from stem.redis.workflows import RedisWorkflows
 
 log = logging.getLogger("stem.redis")
 
@@ -59,6 +60,7 @@ class RedisEngine:
         self.presence = RedisPresence(store)
         self.schedules = RedisSchedules(store)
         self.schemas = RedisSchemas(store)
+        self.workflows = RedisWorkflows(store)
 
     async def open(self) -> None:
         """Connect, and see whether the server is fit; EngineRefusedError when it would lose jobs."""

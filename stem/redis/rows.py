@@ -12,7 +12,7 @@ import msgspec
 from stem.contracts.broker import Delivery
 from stem.core.envelope import Submission
 from stem.core.lease import Ended
-from stem.core.settle import Again, Arrive, Bury, Effect, Enqueue, Finish, Settlement
+from stem.core.settle import Again, Arrive, Bury, Complete, Effect, Enqueue, Finish, Settlement
 from stem.core.states import JobState
 from stem.redis.line import Word
 from stem.redis.names import plain, safe
@@ -205,6 +205,8 @@ def packed_effect(effect: StoredEffect) -> bytes:
             return _words(("E", *submission_words(submission)))
         case Arrive(group, member, ok, value):
             return _words(("A", group, member, "1" if ok else "", value))
+        case Complete(run, key, outcome, value):
+            return _words(("C", run, key, outcome, value))
         case Outgoing(token, what):
             return _words(("O", token, what))
 

@@ -12,9 +12,10 @@ from stem.contracts.broker import Cancelling, Claimed, Held, Published, Renewal,
 from stem.core.envelope import Submission
 from stem.core.settle import Settlement
 from stem.sqlite.bells import sleep_on
-from stem.sqlite.claim import Ask, claim, is_asleep, may_claim, nothing_to_claim, stop_sleeping
+from stem.sqlite.claim import Ask, claim, may_claim, nothing_to_claim
 from stem.sqlite.ending import cancel, note_progress, release, renew, settle
 from stem.sqlite.line import publish
+from stem.sqlite.sleepers import is_asleep, stop_sleeping
 from stem.sqlite.step import View
 from stem.sqlite.store import Store
 from stem.values import Receipt
@@ -82,19 +83,6 @@ class SqliteBroker:
         if not claimed.cancelled() and claimed.exception() is None:
             receipts = [delivery.receipt for delivery in claimed.result().deliveries]
             self._store.write_later(lambda step: [release(step, receipt) for receipt in receipts])
-
-
-class SqliteRenewals:
-    """Renewals from the renewal thread: they share the writing thread, so they never fight it for the lock."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def renew(self, batch: Sequence[Renewal]) -> list[Held]:
-        return self._store.write_blocking(lambda step: [renew(step, one) for one in batch])
-
-    def close(self) -> None:
-        """Nothing to let go of: the thread is the store's."""
 
 
 def _missed(view: View, worker: str, queues: frozenset[str]) -> bool:

@@ -13,6 +13,7 @@ from stem.sqlite.desk import Answer
 from stem.sqlite.limits import LOOK, next_look, over_limit, park, pass_room_on, stop_counting, unpark_due
 from stem.sqlite.line import free_unique, next_timer
 from stem.sqlite.rows import as_json
+from stem.sqlite.sleepers import get_up, is_asleep, lie_down
 from stem.sqlite.step import Step, View
 
 #: Timers handled by one claim; the rest waits for the next, which follows at once.
@@ -89,9 +90,9 @@ def claim(step: Step, ask: Ask, bells: Bells) -> Claimed:
             if (left := promoted - (len(taken) - before)) > 0:
                 step.ring_workers(queue, left)
     if taken:
-        _get_up(step, ask.worker, bells)
+        get_up(step, ask.worker, bells)
     elif looked:
-        _lie_down(step, ask.worker, frozenset(ask.queues), bells)
+        lie_down(step, ask.worker, frozenset(ask.queues), bells)
     return Claimed(tuple(taken), 0 if not looked else next_due(step, ask.queues))
 
 
@@ -118,37 +119,11 @@ def next_due(view: View, queues: Sequence[str]) -> int | None:
     return max(0, min(known) - view.now) if known else None
 
 
-def is_asleep(view: View, worker: str) -> bool:
-    """Whether the rows by which this worker is woken are still there."""
-    query = "SELECT 1 FROM sleeper WHERE ns = ? AND worker = ? LIMIT 1"
-    return view.execute(query, (view.ns, worker)).fetchone() is not None
-
-
-def stop_sleeping(step: Step, worker: str, queues: frozenset[str]) -> None:
-    """The worker stopped waiting by itself; a ring it did not hear goes to the next one."""
-    gone = step.execute("DELETE FROM sleeper WHERE ns = ? AND worker = ?", (step.ns, worker))
-    if not gone.rowcount:
-        for queue in queues:
-            step.ring_workers(queue)
-
-
 def _has_ready(view: View, queue: str) -> bool:
     query = """
     SELECT 1 FROM queue WHERE ns = ? AND name = ? AND NOT paused
     AND EXISTS (SELECT 1 FROM job WHERE job.qid = queue.qid AND job.state = 0)"""
     return view.execute(query, (view.ns, queue)).fetchone() is not None
-
-
-def _lie_down(step: Step, worker: str, queues: frozenset[str], bells: Bells) -> None:
-    step.execute("DELETE FROM sleeper WHERE ns = ? AND worker = ?", (step.ns, worker))
-    rows = [(step.ns, worker, queue, bells.address) for queue in queues]
-    step.executemany("INSERT INTO sleeper (ns, worker, queue, address) VALUES (?, ?, ?, ?)", rows)
-    bells.dozing[worker] = queues
-
-
-def _get_up(step: Step, worker: str, bells: Bells) -> None:
-    if bells.dozing.pop(worker, None) is not None:
-        step.execute("DELETE FROM sleeper WHERE ns = ? AND worker = ?", (step.ns, worker))
 
 
 def _promote(step: Step, qid: int) -> int:

@@ -7,11 +7,13 @@ from typing import Final, assert_never
 
 from stem.contracts.broker import Cancelling, Held, Renewal, Settled
 from stem.contracts.groups import Member
-from stem.core.settle import Again, Arrive, Bury, Effect, Enqueue, Finish, Settlement
+from stem.core.ledger.waking import complete
+from stem.core.settle import Again, Arrive, Bury, Complete, Effect, Enqueue, Finish, Settlement
 from stem.sqlite.grouping import arrive
 from stem.sqlite.limits import stop_counting
 from stem.sqlite.line import delete, free_unique, publish, put_aside_or_ready, take_out
 from stem.sqlite.rows import NO_FENCE, NUMBER, RUNNING, STATES, Ending, Job, find, find_all
+from stem.sqlite.run_rows import SqliteRows
 from stem.sqlite.step import Step
 from stem.values import Receipt
 
@@ -213,5 +215,7 @@ def _effect(step: Step, effect: Effect) -> None:
             publish(step, [submission])
         case Arrive(group, member, ok, value):
             arrive(step, group, Member(member, ok, value))
+        case Complete(run, key, outcome, value):
+            complete(SqliteRows(step), run, key, outcome, value)
         case _:
             assert_never(effect)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from stem.sqlite.broadcast import SqliteBroadcast
-from stem.sqlite.broker import SqliteBroker, SqliteRenewals
+from stem.sqlite.broker import SqliteBroker
 from stem.sqlite.connect import SOUND_RESET, Durability
 from stem.sqlite.dead_letters import SqliteDeadLetters
 from stem.sqlite.groups import SqliteGroups
@@ -18,10 +18,12 @@ from stem.sqlite.limiter import SqliteLimiter
 from stem.sqlite.locks import SqliteLocks
 from stem.sqlite.presence import SqlitePresence
 from stem.sqlite.queues import SqliteQueues
+from stem.sqlite.renewals import SqliteRenewals
 from stem.sqlite.results import SqliteResults
 from stem.sqlite.schedules import SqliteSchedules
 from stem.sqlite.schemas import SqliteSchemas
 from stem.sqlite.store import Store
+from stem.sqlite.workflows import SqliteWorkflows
 
 #: How long a call waits for the lock of another process, ms. Rails sets 5 s; migrations and backups take longer.
 BUSY_MS: Final = 10_000
@@ -66,6 +68,7 @@ class SqliteEngine:
         self.presence = SqlitePresence(store)
         self.schedules = SqliteSchedules(store)
         self.schemas = SqliteSchemas(store)
+        self.workflows = SqliteWorkflows(store)
 
     async def open(self) -> None:
         await self._store.open()

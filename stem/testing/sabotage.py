@@ -21,13 +21,14 @@ from stem.contracts.queues import Queues
 from stem.contracts.results import Results
 from stem.contracts.schedules import Schedules
 from stem.contracts.schemas import Schemas
+from stem.contracts.workflows import Workflows
 from stem.errors import EngineUnavailableError
 
 _When: TypeAlias = Literal["before", "after"]
 _ROLES: Final = frozenset(
     {
         *("broker", "queues", "jobs", "dead_letters", "results", "groups", "locks", "limiter"),
-        *("inbox", "broadcast", "presence", "schedules", "schemas"),
+        *("inbox", "broadcast", "presence", "schedules", "schemas", "workflows"),
     }
 )
 
@@ -187,6 +188,10 @@ class Sabotage:
     @property
     def schemas(self) -> Schemas:
         return cast("Schemas", self._roles["schemas"])
+
+    @property
+    def workflows(self) -> Workflows:
+        return cast("Workflows", self._roles["workflows"])
 
     async def open(self) -> None:
         await self._engine.open()

@@ -35,7 +35,7 @@ from stem.core.outcome import (
 )
 from stem.core.registry import Registry
 from stem.core.retry import DEFAULT_POLICY, error_names
-from stem.core.settle import Terms, membership
+from stem.core.settle import Terms, follow_ups
 from stem.core.task import AnyDeclared
 from stem.core.terms import AttemptTerms, attempt_terms, says_nothing, with_envelope
 from stem.errors import JobCancelled, LeaseLost, UnknownTaskError
@@ -199,7 +199,7 @@ class Runner:
             max_retries=0 if held is None else held.max_retries,
             ignore_result=held is not None and held.ignore_result,
             retry=DEFAULT_POLICY if held is None else held.retry,
-            effects=() if envelope is None else membership(envelope.group, delivery.id),
+            effects=() if envelope is None else follow_ups(envelope, delivery.id),
         )
 
 

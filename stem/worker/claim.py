@@ -7,14 +7,14 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from stem.contracts.broker import Delivery
-from stem.contracts.source import WorkSource
+from stem.contracts.source import Claims, Unit
 from stem.core.retry import backoff_ms
 from stem.errors import EngineError
 from stem.worker.settle import AWAY
 
+T = TypeVar("T", bound=Unit)
 log = logging.getLogger("stem.worker")
 
 #: Sleep between two looks at an empty store, ms: a bell that was lost, with a process that died while it was rung, costs
@@ -62,17 +62,24 @@ class Slots:
                 self._waiting.remove(entry)
 
 
-class Claimer:
-    """Claims while it may, hands deliveries over, sleeps when there is nothing."""
+class Claimer(Generic[T]):
+    """Claims while it may, hands over what it gets, sleeps when there is nothing.
+
+    `idle` is told what `mark` gave before a claim that came back empty, while no other was under way.
+    """
 
     def __init__(
         self,
-        source: WorkSource,
+        source: Claims[T],
         slots: Slots,
-        take: Callable[[tuple[Delivery, ...], float], None],
-        idle: Callable[[], None],
+        take: Callable[[tuple[T, ...], float], None],
+        idle: Callable[[int], None],
+        mark: Callable[[], int],
+        *,
+        name: str = "claim",
     ) -> None:
-        self._source, self._slots, self._take, self._idle = source, slots, take, idle
+        self._source, self._slots, self._take, self._idle, self._mark = source, slots, take, idle, mark
+        self._name = name
         self._turn = asyncio.Lock()
         # jobs of one claim start, and what they have done is sent, before those of the other: when the answers to both
         # come together, they would otherwise stay together, and worker and store take turns in waiting
@@ -93,7 +100,7 @@ class Claimer:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin: two claims in alternation, so that while one is under way the other's jobs run."""
-        self._tasks = [asyncio.create_task(self._run(), name=f"stem-claim-{n}") for n in (1, 2)]
+        self._tasks = [asyncio.create_task(self._run(), name=f"stem-{self._name}-{n}") for n in (1, 2)]
         return self._tasks
 
     async def stop(self) -> None:
@@ -147,28 +154,28 @@ class Claimer:
 
     async def _claim(self, want: int) -> tuple[int, int]:
         """How many came, and how many ms to sleep before the next claim."""
-        asked = time.monotonic()
+        asked, mark = time.monotonic(), self._mark()
         try:
-            claimed = await self._source.claim(want)
+            units, next_due_ms = await self._source.claim(want)
         except EngineError as fault:
             return 0, -self._wait_away(fault)
         if self._away:
             log.warning("the store is back after %d tries", self._away)
             self._away = 0
-        if claimed.deliveries and self._stopping:
-            await self._source.release([delivery.receipt for delivery in claimed.deliveries])
+        if units and self._stopping:
+            await self._source.release([unit.receipt for unit in units])
             return 0, 0
-        if claimed.deliveries:
+        if units:
             async with self._starting:
-                self._take(claimed.deliveries, asked)
+                self._take(units, asked)
                 await asyncio.sleep(0)
-            return len(claimed.deliveries), 0
-        if claimed.next_due_ms == 0:
+            return len(units), 0
+        if next_due_ms == 0:
             await asyncio.sleep(0)
             return 0, 0
         if len(self._under_way) == 1:  # what the other claim brings is not known yet
-            self._idle()
-        return 0, min(claimed.next_due_ms or SAFETY_MS, SAFETY_MS)
+            self._idle(mark)
+        return 0, min(next_due_ms or SAFETY_MS, SAFETY_MS)
 
     async def _sleep(self, wait_ms: int) -> None:
         """Until the bell or the time; a negative time is a store that is away, where no bell rings."""

@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, ValuesView
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from stem.contracts.broker import Renewal
 from stem.contracts.engine import RenewalLine
 from stem.core.lease import renew_every_ms, stop_by
 from stem.errors import StemError
-from stem.worker.running import GRACE, Running
+from stem.worker.lane import Leased
 
 log = logging.getLogger("stem.worker")
 
@@ -28,17 +28,11 @@ TICK: Final = 0.5
 BLOCKED: Final = 1.0
 
 
-def blocks_the_loop(one: Running, now: float) -> bool:
-    """Whether it is this job's own code that keeps the event loop, past its hard limit."""
-    drive = one.drive
-    return drive is not None and drive.inside and one.hard_at is not None and now > one.hard_at + GRACE
-
-
 class Renewer:
     """Keeps leases alive even while a handler blocks the event loop; only C code that holds the GIL can starve it."""
 
     def __init__(
-        self, line: Callable[[], RenewalLine], held: Callable[[], ValuesView[Running]], *, owns_process: bool
+        self, line: Callable[[], RenewalLine], held: Callable[[], Iterable[Leased]], *, owns_process: bool
     ) -> None:
         self._open, self._held, self._owns_process = line, held, owns_process
         self._loop = asyncio.get_running_loop()
@@ -84,8 +78,10 @@ class Renewer:
             try:
                 if due:
                     line = line or self._open()
-                    for start in range(0, len(due), BATCH):
-                        self._renew(line, due[start : start + BATCH])
+                    for kind in (False, True):
+                        same = [one for one in due if one.is_run is kind]
+                        for start in range(0, len(same), BATCH):
+                            self._renew(line, same[start : start + BATCH])
             except Exception as fault:
                 self._failed(fault)
             if now - before < self._tick + BLOCKED:  # else the whole process stood still, and no code is to blame
@@ -93,10 +89,11 @@ class Renewer:
         if line is not None:
             line.close()
 
-    def _renew(self, line: RenewalLine, due: list[Running]) -> None:
+    def _renew(self, line: RenewalLine, due: list[Leased]) -> None:
         asked = time.monotonic()
         wanted = [one.lease_ms(asked) for one in due]
-        answers = line.renew([Renewal(one.delivery.receipt, ms) for one, ms in zip(due, wanted, strict=True)])
+        batch = [Renewal(one.receipt, ms) for one, ms in zip(due, wanted, strict=True)]
+        answers = line.renew_runs(batch) if due[0].is_run else line.renew(batch)
         for one, lease_ms, answer in zip(due, wanted, answers, strict=True):
             if answer.status == "unknown":
                 continue  # asked again at the next tick, and given up when its lease must have ended
@@ -105,7 +102,7 @@ class Renewer:
                 self._tell(one.lose)
                 continue
             one.stop_by = max(one.stop_by, stop_by(asked, lease_ms))
-            one.renew_at = asked + renew_every_ms(one.delivery.lease_ms) / 1000
+            one.renew_at = asked + renew_every_ms(one.usual_lease_ms) / 1000
             if answer.status == "cancel":
                 self._tell(one.cancel, answer.reason)
 
@@ -130,9 +127,9 @@ class Renewer:
         if not self._named_block:
             self._named_block = True
             log.warning("the event loop has been blocked for %.1f s by this code:\n%s", blocked, self._stack())
-        over = [one for one in list(self._held()) if blocks_the_loop(one, now)]
+        over = [one for one in list(self._held()) if one.blocks_the_loop(now)]
         if over and self._owns_process:
-            log.critical("job %s blocks the event loop past its time limit: ending the process", over[0].delivery.id)
+            log.critical("job %s blocks the event loop past its time limit: ending the process", over[0].receipt.job_id)
             logging.shutdown()
             os._exit(70)
 

@@ -11,6 +11,7 @@ import msgspec
 from stem.contracts.broker import Delivery
 from stem.core.settle import Settlement, Terms
 from stem.errors import LeaseLost, SoftTimeLimit
+from stem.values import Receipt
 from stem.worker.drive import Drive, Urgency
 from stem.worker.interrupt import Interrupted, ThreadRun
 
@@ -49,6 +50,22 @@ class Running(msgspec.Struct, eq=False):
     handed_back: bool = False
     cancel_reason: str | None = None
     settlement: Settlement | None = None
+    is_run: bool = False
+
+    @property
+    def receipt(self) -> Receipt:
+        """The right to settle it."""
+        return self.delivery.receipt
+
+    @property
+    def usual_lease_ms(self) -> int:
+        """The job's own lease."""
+        return self.delivery.lease_ms
+
+    def blocks_the_loop(self, now: float) -> bool:
+        """Whether it is this job's own code that keeps the event loop, past its hard limit."""
+        drive = self.drive
+        return drive is not None and drive.inside and self.hard_at is not None and now > self.hard_at + GRACE
 
     @property
     def goes_on(self) -> bool:

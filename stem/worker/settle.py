@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from stem.contracts.broker import Settled
-from stem.contracts.source import WorkSource
+from stem.contracts.source import Settles
 from stem.core.retry import RetryPolicy, backoff_ms
 from stem.core.settle import Settlement
 from stem.errors import EngineError
@@ -25,7 +25,7 @@ AWAY: Final = RetryPolicy.exponential(base="100ms", longest="5s")
 class Settler:
     """Takes settlements, stores them, and says what became of each."""
 
-    def __init__(self, source: WorkSource, stored: Callable[[Settlement, Settled], None]) -> None:
+    def __init__(self, source: Settles, stored: Callable[[Settlement, Settled], None]) -> None:
         self._source, self._stored = source, stored
         self._pending: list[Settlement] = []
         self._rung: asyncio.Event = asyncio.Event()

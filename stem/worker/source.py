@@ -1,10 +1,10 @@
-"""A broker bound to the queues of one worker: the WorkSource of jobs."""
+"""A broker bound to the queues of one worker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stem.contracts.broker import Broker, Claimed, Held, Renewal, Settled
+from stem.contracts.broker import Broker, Delivery, Settled
 from stem.core.settle import Settlement
 from stem.values import Receipt
 
@@ -15,14 +15,12 @@ class JobSource:
     def __init__(self, broker: Broker, queues: Sequence[str], worker: str, *, strict: bool) -> None:
         self._broker, self._queues, self._worker, self._strict = broker, tuple(queues), worker, strict
 
-    async def claim(self, limit: int) -> Claimed:
-        return await self._broker.claim(self._queues, limit, self._worker, strict=self._strict)
+    async def claim(self, limit: int) -> tuple[tuple[Delivery, ...], int | None]:
+        claimed = await self._broker.claim(self._queues, limit, self._worker, strict=self._strict)
+        return claimed.deliveries, claimed.next_due_ms
 
     async def wait(self, timeout_ms: int) -> bool:
         return await self._broker.wait(self._worker, timeout_ms)
-
-    async def renew(self, batch: Sequence[Renewal]) -> list[Held]:
-        return await self._broker.renew(batch)
 
     async def release(self, batch: Sequence[Receipt]) -> list[bool]:
         return await self._broker.release(batch)

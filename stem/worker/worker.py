@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -33,6 +34,7 @@ from stem.observe.signals import Signals, WorkerEvent
 from stem.worker import duties
 from stem.worker.attempt import Runner, interrupted, left_behind
 from stem.worker.claim import Claimer, Slots
+from stem.worker.lane import Lane, Leased
 from stem.worker.renew import Renewer
 from stem.worker.running import Running
 from stem.worker.settle import Settler
@@ -76,6 +78,7 @@ class Worker:
         queues: Mapping[str, Options],
         middleware: Sequence[Middleware],
         signals: Signals,
+        lanes: Sequence[Lane] = (),
     ) -> None:
         self._engine, self._registry, self._config, self._clock = engine, registry, config, clock
         self._signals = signals
@@ -99,7 +102,13 @@ class Worker:
         self._wrapped = bool(overriding(middleware, "on_consume"))
         self._middleware = middleware
         self._settler = Settler(self._source, self._stored)
-        self._claimer = Claimer(self._source, self._slots, self._take, self._nothing_to_do)
+        self._lanes = tuple(lanes)
+        #: How often something began or ended; and what it was before the last claim of each kind that came back empty.
+        self._activity = 0
+        self._quiet: dict[int, int] = {}
+        self._claimer = Claimer(
+            self._source, self._slots, self._take, lambda mark: self._nothing_to_do(-1, mark), lambda: self._activity
+        )
         self._held: dict[str, Running] = {}
         self._background: list[asyncio.Task[None]] = []
         self._renewer: Renewer | None = None
@@ -129,7 +138,7 @@ class Worker:
         """Begin to work. Installs no signal handlers: the process belongs to its host."""
         await self._open()
         self._started_at = self._clock.now_ms()
-        self._renewer = Renewer(self._engine.renewals, self._held.values, owns_process=self._config.owns_process)
+        self._renewer = Renewer(self._engine.renewals, self._leased, owns_process=self._config.owns_process)
         self._renewer.start()
         self._background = [
             asyncio.create_task(self._settler.run(), name="stem-settle"),
@@ -139,9 +148,31 @@ class Worker:
             asyncio.create_task(duties.hear(self._engine, self.name, self._renewer.now), name="stem-commands"),
             asyncio.create_task(duties.tell_schemas(self._engine, self._registry.handlers()), name="stem-schemas"),
         ]
-        for task in (*self._claimer.start(), *self._background):
+        for task in (*self._claimer.start(), *self._start_lanes(self._renewer), *self._background):
             task.add_done_callback(self._part_ended)
         self._signals.worker_started.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
+
+    def _start_lanes(self, renewer: Renewer) -> list[asyncio.Task[None]]:
+        def active() -> None:
+            self._activity += 1
+
+        return [
+            task
+            for number, lane in enumerate(self._lanes)
+            for task in lane.start(
+                worker=self.name,
+                slots=self._slots,
+                threads=self._threads,
+                expect=renewer.expect,
+                idle=partial(self._nothing_to_do, number),
+                mark=lambda: self._activity,
+                active=active,
+            )
+        ]
+
+    def _leased(self) -> list[Leased]:
+        """All that is held; also asked from the renewal thread."""
+        return [*list(self._held.values()), *(one for lane in self._lanes for one in lane.held())]
 
     async def run(self) -> None:
         """Work until somebody asks for the end (`ask_to_stop`), or with `burst` until no job is ready or running."""
@@ -155,6 +186,8 @@ class Worker:
         """Begin to end, or end faster; for signal handlers."""
         self._mode = max(mode, self._mode, key=_HARDER.index)
         self._stop_asked.set()
+        for lane in self._lanes:
+            lane.hand_back(now=self._mode != "warm")
         if self._mode != "warm":
             for running in list(self._held.values()):
                 running.hand_back()
@@ -174,8 +207,10 @@ class Worker:
     async def _end(self, renewer: Renewer) -> None:
         self._signals.worker_stopping.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
         try:
-            await self._claimer.stop()
+            await asyncio.gather(self._claimer.stop(), *(lane.stop() for lane in self._lanes))
             await self._run_down()
+            for lane in self._lanes:
+                await lane.wait_for_end(SOFT_GRACE if self._mode != "hard" else SCAN * 4)
             await self._drain()
         finally:
             self._renewer = None
@@ -188,6 +223,10 @@ class Worker:
     @property
     def running(self) -> int:
         """Attempts under way."""
+        return self._running_jobs + sum(lane.running for lane in self._lanes)
+
+    @property
+    def _running_jobs(self) -> int:
         return sum(one.task is not None and not one.ended for one in self._held.values())
 
     @property
@@ -217,6 +256,7 @@ class Worker:
                 renewer.expect(lease_ms)
             running.task = loop.create_task(self._attempt(running))
         self.counts["started"] += len(deliveries)
+        self._activity += 1
 
     async def _attempt(self, running: Running) -> None:
         try:
@@ -288,6 +328,7 @@ class Worker:
     def _forget(self, job_id: str) -> None:
         """A delivery is over; the last one of a burst is a reason to look whether there is more."""
         self._held.pop(job_id, None)
+        self._activity += 1
         if self._config.burst and not self._held:
             self._claimer.look_again()
 
@@ -327,15 +368,27 @@ class Worker:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "queues": list(self.queues),
+            "workflows": [line for lane in self._lanes for line in lane.lines],
             "concurrency": self._config.concurrency,
             "running": self.running,
             "started_at": self._started_at,
             **self.counts,
+            **{name: value for lane in self._lanes for name, value in lane.counts().items()},
         }
 
-    def _nothing_to_do(self) -> None:
-        """A claim came back empty; in a burst that is the end once nothing runs."""
-        if self._config.burst and not self._held:
+    def _nothing_to_do(self, kind: int, mark: int) -> None:
+        """A claim came back empty, asked when `mark` was the activity; in a burst that is the end once nothing runs.
+
+        Jobs begin runs and runs enqueue jobs: the worker ends when all kinds were found empty since the last activity.
+        """
+        if not self._config.burst:
+            return
+        self._quiet[kind] = mark
+        stale = [one for one in range(-1, len(self._lanes)) if self._quiet.get(one) != self._activity]
+        for one in stale:
+            if one != kind or mark != self._activity:
+                (self._claimer if one < 0 else self._lanes[one]).look_again()
+        if not stale and not self._held and not any(lane.running for lane in self._lanes):
             self._stop_asked.set()
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
@@ -359,7 +412,7 @@ class Worker:
     async def _run_down(self) -> None:
         """Wait for what runs, as long as the mode allows; the mode may become harder meanwhile."""
         grace_ends: float | None = None
-        while self.running:
+        while self._running_jobs:
             if self._mode != "warm" and grace_ends is None:
                 grace_ends = time.monotonic() + (SOFT_GRACE if self._mode == "soft" else SCAN * 4)
                 for running in list(self._held.values()):

@@ -23,9 +23,11 @@ from stem.testing.contracts.machine import QUICK, EngineMachine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
+from stem.testing.contracts.run_machine import RunMachine
 from stem.testing.contracts.schedules import DurableSchedulesContract, SchedulesContract
 from stem.testing.contracts.schemas import DurableSchemasContract, SchemasContract
 from stem.testing.contracts.sharing import SharingContract
+from stem.testing.contracts.workflows import DurableWorkflowsContract, WorkflowsContract
 from tests.servers.cluster import RedisCluster
 
 
@@ -87,6 +89,9 @@ class TestSchedules(SchedulesContract, DurableSchedulesContract): ...
 class TestSchemas(SchemasContract, DurableSchemasContract): ...
 
 
+class TestWorkflows(WorkflowsContract, DurableWorkflowsContract): ...
+
+
 class TestEngine(EngineContract): ...
 
 
@@ -114,3 +119,14 @@ class ClusterMachine(EngineMachine):
 
 TestMachine = ClusterMachine.TestCase
 TestMachine.settings = QUICK
+
+
+class ClusterRuns(RunMachine):
+    async def open_engine(self) -> Engine:
+        engine = RedisEngine(_SHARED[0].url, namespace=f"machine-{next(_NAMES)}")
+        await engine.open()
+        return engine
+
+
+TestRunMachine = ClusterRuns.TestCase
+TestRunMachine.settings = QUICK

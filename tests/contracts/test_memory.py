@@ -22,9 +22,11 @@ from stem.testing.contracts.machine import QUICK, EngineMachine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import QueuesContract
 from stem.testing.contracts.results import ResultsContract
+from stem.testing.contracts.run_machine import RunMachine
 from stem.testing.contracts.schedules import SchedulesContract
 from stem.testing.contracts.schemas import SchemasContract
 from stem.testing.contracts.sharing import SharingContract
+from stem.testing.contracts.workflows import WorkflowsContract
 
 
 @pytest.fixture
@@ -77,6 +79,9 @@ class TestSchedules(SchedulesContract): ...
 class TestSchemas(SchemasContract): ...
 
 
+class TestWorkflows(WorkflowsContract): ...
+
+
 class TestEngine(EngineContract): ...
 
 
@@ -90,3 +95,12 @@ class MemoryMachine(EngineMachine):
 
 TestMachine = MemoryMachine.TestCase
 TestMachine.settings = QUICK
+
+
+class MemoryRuns(RunMachine):
+    async def open_engine(self) -> Engine:
+        return MemoryEngine()
+
+
+TestRunMachine = MemoryRuns.TestCase
+TestRunMachine.settings = QUICK

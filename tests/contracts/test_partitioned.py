@@ -23,8 +23,10 @@ from stem.testing.contracts.machine import QUICK, EngineMachine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
+from stem.testing.contracts.run_machine import RunMachine
 from stem.testing.contracts.schedules import DurableSchedulesContract, SchedulesContract
 from stem.testing.contracts.schemas import DurableSchemasContract, SchemasContract
+from stem.testing.contracts.workflows import DurableWorkflowsContract, WorkflowsContract
 from tests.servers.cluster import RedisCluster
 
 
@@ -85,6 +87,9 @@ class TestSchedules(SchedulesContract, DurableSchedulesContract): ...
 class TestSchemas(SchemasContract, DurableSchemasContract): ...
 
 
+class TestWorkflows(WorkflowsContract, DurableWorkflowsContract): ...
+
+
 class TestEngine(EngineContract): ...
 
 
@@ -114,3 +119,16 @@ class PartitionedMachine(EngineMachine):
 
 TestMachine = PartitionedMachine.TestCase
 TestMachine.settings = QUICK
+
+
+class PartitionedRuns(RunMachine):
+    knows_keys = False
+
+    async def open_engine(self) -> Engine:
+        engine = PartitionedEngine(f"{_SHARED[0].url}?partition=queue", namespace=f"machine-{next(_NAMES)}")
+        await engine.open()
+        return engine
+
+
+TestRunMachine = PartitionedRuns.TestCase
+TestRunMachine.settings = QUICK

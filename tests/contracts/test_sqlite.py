@@ -24,9 +24,11 @@ from stem.testing.contracts.machine import QUICK, EngineMachine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
+from stem.testing.contracts.run_machine import RunMachine
 from stem.testing.contracts.schedules import DurableSchedulesContract, SchedulesContract
 from stem.testing.contracts.schemas import DurableSchemasContract, SchemasContract
 from stem.testing.contracts.sharing import SharingContract
+from stem.testing.contracts.workflows import DurableWorkflowsContract, WorkflowsContract
 
 
 @pytest.fixture
@@ -79,6 +81,9 @@ class TestSchedules(SchedulesContract, DurableSchedulesContract): ...
 class TestSchemas(SchemasContract, DurableSchemasContract): ...
 
 
+class TestWorkflows(WorkflowsContract, DurableWorkflowsContract): ...
+
+
 class TestEngine(EngineContract): ...
 
 
@@ -99,3 +104,19 @@ class SqliteMachine(EngineMachine):
 
 TestMachine = SqliteMachine.TestCase
 TestMachine.settings = QUICK
+
+
+class SqliteRuns(RunMachine):
+    async def open_engine(self) -> Engine:
+        self.folder = TemporaryDirectory()
+        engine = SqliteEngine(Path(self.folder.name) / "stem.db")
+        await engine.open()
+        return engine
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+TestRunMachine = SqliteRuns.TestCase
+TestRunMachine.settings = QUICK

@@ -22,9 +22,11 @@ from stem.testing.contracts.machine import QUICK, EngineMachine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
+from stem.testing.contracts.run_machine import RunMachine
 from stem.testing.contracts.schedules import DurableSchedulesContract, SchedulesContract
 from stem.testing.contracts.schemas import DurableSchemasContract, SchemasContract
 from stem.testing.contracts.sharing import SharingContract
+from stem.testing.contracts.workflows import DurableWorkflowsContract, WorkflowsContract
 from tests.servers.binaries import valkey_binary
 from tests.servers.redis import RedisServer
 
@@ -86,6 +88,9 @@ class TestSchedules(SchedulesContract, DurableSchedulesContract): ...
 class TestSchemas(SchemasContract, DurableSchemasContract): ...
 
 
+class TestWorkflows(WorkflowsContract, DurableWorkflowsContract): ...
+
+
 class TestEngine(EngineContract): ...
 
 
@@ -106,3 +111,19 @@ class RedisMachine(EngineMachine):
 
 TestMachine = RedisMachine.TestCase
 TestMachine.settings = QUICK
+
+
+class RedisRuns(RunMachine):
+    async def open_engine(self) -> Engine:
+        self.server = RedisServer.start(binary=valkey_binary())
+        engine = RedisEngine(self.server.url)
+        await engine.open()
+        return engine
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.server.stop()
+
+
+TestRunMachine = RedisRuns.TestCase
+TestRunMachine.settings = QUICK

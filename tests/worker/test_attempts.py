@@ -35,7 +35,6 @@ from stem.core.task import AnyTask
 from stem.observe.middleware import ConsumeNext, ExecuteNext
 from stem.worker.drive import Drive, Urgency
 from stem.worker.interrupt import Interrupted, ThreadRun
-from stem.worker.renew import blocks_the_loop
 from stem.worker.running import Running
 
 pytestmark = pytest.mark.anyio
@@ -712,9 +711,9 @@ async def test_only_the_code_that_runs_is_blamed_for_a_blocked_loop() -> None:
     blamed: list[bool] = []
 
     async def handler() -> None:
-        blamed.append(blocks_the_loop(held(drive), now=12.0))
+        blamed.append(held(drive).blocks_the_loop(12.0))
         await asyncio.sleep(0)
-        blamed.append(blocks_the_loop(held(drive), now=10.5))
+        blamed.append(held(drive).blocks_the_loop(10.5))
 
     async def driven() -> None:
         await drive
@@ -722,6 +721,6 @@ async def test_only_the_code_that_runs_is_blamed_for_a_blocked_loop() -> None:
     drive: Drive[object] = Drive(handler())
     attempt = asyncio.create_task(driven())
     await asyncio.sleep(0)
-    blamed.append(blocks_the_loop(held(drive), now=12.0))
+    blamed.append(held(drive).blocks_the_loop(12.0))
     await attempt
     assert blamed == [True, False, False]

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from stem.contracts.broker import Claimed, Delivery, Held, Renewal, Settled
-from stem.core.settle import Settlement
+from stem.contracts.broker import Delivery
 from stem.values import Receipt
 from stem.worker.claim import Claimer, Slots
 
@@ -27,22 +26,16 @@ class Timers:
     def __init__(self, *due_ms: int | None) -> None:
         self._due, self.waits = list(due_ms), list[int]()
 
-    async def claim(self, limit: int) -> Claimed:
+    async def claim(self, limit: int) -> tuple[tuple[Delivery, ...], int | None]:
         await asyncio.sleep(0)
-        return Claimed((), self._due.pop(0) if len(self._due) > 1 else self._due[0])
+        return (), self._due.pop(0) if len(self._due) > 1 else self._due[0]
 
     async def wait(self, timeout_ms: int) -> bool:
         self.waits.append(timeout_ms)
         await asyncio.sleep(timeout_ms / 1000)
         return False
 
-    async def renew(self, batch: Sequence[Renewal]) -> list[Held]:
-        return []
-
     async def release(self, batch: Sequence[Receipt]) -> list[bool]:
-        return []
-
-    async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
         return []
 
 
@@ -53,7 +46,7 @@ async def test_the_earlier_of_two_timers_is_slept_until() -> None:
         raise AssertionError("there is no work")
 
     source = Timers(None, 200)
-    claimer = Claimer(source, Slots(2), take, lambda: None)
+    claimer = Claimer(source, Slots(2), take, lambda mark: None, lambda: 0)
     claimer.start()
     with anyio.fail_after(5):
         while not any(wait <= 200 for wait in source.waits):

@@ -17,6 +17,7 @@ from stem.redis.engine import RedisEngine
 from stem.redis.partition.parts import Parts, in_groups
 from stem.redis.partition.post import Post, parted, tokens_of
 from stem.redis.store import Store
+from stem.redis.workflows import RedisWorkflows
 from stem.values import Receipt
 
 #: When to look again for queues that are away: what asks them brings no bell.
@@ -213,19 +214,29 @@ class PartitionedBroker:
 class PartitionedRenewals:
     """Renewals from the renewal thread: connections and an event loop of its own."""
 
-    def __init__(self, held: Mapping[Receipt, str], make: Callable[[str], Store]) -> None:
-        self._held, self._make = held, make
+    def __init__(
+        self, held: Mapping[Receipt, str], make: Callable[[str], Store], make_root: Callable[[], Store]
+    ) -> None:
+        self._held, self._make, self._make_root = held, make, make_root
+        self._root: Store | None = None
         self._runner = asyncio.Runner()
         self._stores: dict[str, Store] = {}
 
     def renew(self, batch: Sequence[Renewal]) -> list[Held]:
         return self._runner.run(self._renew(batch))
 
+    def renew_runs(self, batch: Sequence[Renewal]) -> list[Held]:
+        return self._runner.run(self._renew_runs(batch))
+
     def close(self) -> None:
         """Hang up."""
-        for store in self._stores.values():
+        for store in (*self._stores.values(), *(() if self._root is None else (self._root,))):
             self._runner.run(store.close())
         self._runner.close()
+
+    async def _renew_runs(self, batch: Sequence[Renewal]) -> list[Held]:
+        self._root = self._root or self._make_root()
+        return await RedisWorkflows(self._root).renew(batch)
 
     async def _renew(self, batch: Sequence[Renewal]) -> list[Held]:
         """A queue whose server is silent must not cost the leases of the others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stem.contracts.workflows import Workflows
 from stem.redis.engine import RedisEngine
 from stem.redis.partition.broker import PartitionedBroker, PartitionedRenewals
 from stem.redis.partition.looks import (
@@ -14,6 +15,7 @@ from stem.redis.partition.looks import (
 from stem.redis.partition.parts import Parts
 from stem.redis.partition.post import Post
 from stem.redis.partition.root import PartitionedGroups, PartitionedSchedules
+from stem.redis.partition.workflows import PartitionedWorkflows
 from stem.redis.store import Store
 
 
@@ -40,6 +42,7 @@ class PartitionedEngine:
         self.presence = root.presence
         self.schedules = PartitionedSchedules(parts, post)
         self.schemas = root.schemas
+        self.workflows: Workflows = PartitionedWorkflows(parts, post)
 
     @property
     def skew_ms(self) -> int:
@@ -64,7 +67,8 @@ class PartitionedEngine:
 
     def renewals(self) -> PartitionedRenewals:
         """Connections of their own, for the renewal thread."""
-        return PartitionedRenewals(self.broker.held, self._make_renewing_store)
+        root = self._root
+        return PartitionedRenewals(self.broker.held, self._make_renewing_store, lambda: root.make_store(listens=False))
 
     def describe(self) -> dict[str, str]:
         return {**self._root.describe(), "partition": "a slot for each queue"}

@@ -45,6 +45,9 @@ _MORE = (
     "bells",
     "steps",
     "sharing",
+    "workflows",
+    "runs",
+    "run_machine",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{role}" for role in (*_ROLES, *_MORE)))
 

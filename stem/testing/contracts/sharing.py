@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stem.contracts.engine import Engine
+from stem.core.run import Call, Suspend, Wait
 from stem.core.unique import UniqueClaim
 from stem.testing.contracts import (
     Contract,
@@ -20,6 +21,7 @@ from stem.testing.contracts import (
     take_one,
 )
 from stem.testing.contracts.limiter import MINUTE_MS, rate, room
+from stem.testing.contracts.runs import Hand, begun, state_of_run
 
 
 class SharingContract(Contract):
@@ -126,3 +128,21 @@ class SharingContract(Contract):
                 assert flagged.ended == "expired"
                 await settle_one(engine, not_run(flagged))
         assert [one.id for one in await take_all(engine, "q3")] == ["behind"]
+
+    async def test_a_held_unique_key_is_told_and_the_run_stays(self, engine: Engine) -> None:
+        """Checklist: 10."""
+        await publish(engine, submission("holder", unique=UniqueClaim("key")))
+        hand = Hand(engine, await begun(engine))
+        said = await hand.commit(
+            waits=(Wait(key="call", pos=0),),
+            effects=(Call("call", submission("second", unique=UniqueClaim("key"))),),
+            pending=("call",),
+            then=Suspend(),
+        )
+        assert not said.ended
+        assert [(one.step, one.why, one.holder) for one in said.refused] == [("call", "held", "holder")]
+        assert await state_of_run(engine) == "running"
+        await hand.commit(drop=("call",))
+        detail = await engine.workflows.get("run")
+        assert detail is not None
+        assert detail.waits == ()

@@ -17,8 +17,21 @@ from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter
 from stem.contracts.results import Kept
 from stem.contracts.schedules import Entry
+from stem.contracts.workflows import RunFilter
 from stem.core.limit import LimitRow
 from stem.core.rate import Bucket
+from stem.core.run import (
+    Call,
+    CancelRequest,
+    Parent,
+    Quarantine,
+    Say,
+    Spawn,
+    Stop,
+    Tell,
+    Wait,
+    event_topic,
+)
 from stem.core.settle import Arrive, Enqueue
 from stem.core.unique import UniqueClaim
 from stem.redis import PartitionedEngine
@@ -36,6 +49,7 @@ from stem.testing.contracts import (
     take,
     take_all,
 )
+from stem.testing.contracts.runs import Hand, begun, checkpoint, event, message, new_run, sleeping, take_runs, waiting
 from tests.engines.redis.conftest import MakeEngine
 from tests.servers.redis import RedisServer
 
@@ -87,8 +101,52 @@ def keys_of(words: Sequence[str]) -> list[str]:
     return [words[1]]
 
 
+async def live_runs(engine: Engine) -> None:
+    """A life of workflow runs with everything in it."""
+    runs = engine.workflows
+    hand = Hand(engine, await begun(engine, "whole", keep_ms=1_000))
+    await hand.commit(
+        steps=(checkpoint("a"),),
+        effects=(
+            Call("", submission("called", "graves")),
+            Say(event("said")),
+            Spawn("b", new_run("child", parent=Parent("whole", "b"))),
+            Tell(message("whole", id="t")),
+            Stop("child", CancelRequest("stopped")),
+        ),
+    )
+    await hand.commit(steps=(checkpoint("a"),), rerun=True, waits=(waiting("w", "topic", pos=1),), drop=("w",))
+    await runs.renew([Renewal(hand.claimed.receipt)])
+    await hand.wait(waiting("w", "topic", pos=1), sleeping("s", 60_000, pos=2), Wait(key="j", pos=3))
+    await runs.waiters(event_topic("topic", ""))
+    await runs.complete("whole", "j", checkpoint("j"))
+    await runs.emit(event("topic", ttl_ms=1_000))
+    await runs.events()
+    await runs.send(message("whole", box="box"), new_run("whole"))
+    await runs.rewind("whole", "a")
+    (claimed,) = [one for one in await take_runs(engine) if one.id == "whole"]
+    await runs.release([claimed.receipt])
+    (claimed,) = [one for one in await take_runs(engine) if one.id == "whole"]
+    await Hand(engine, claimed).commit(then=Quarantine("x"))
+    await runs.resume("whole")
+    for which in (RunFilter(), RunFilter(states=("queued",)), RunFilter(workflow="flow"), RunFilter(parent="whole")):
+        await runs.page(which)
+    (claimed,) = [one for one in await take_runs(engine) if one.id == "whole"]
+    await Hand(engine, claimed).end("failed", error=b'{"type":"E","message":"m"}')
+    await runs.ended("whole", 0)
+    await runs.changed("whole", -1, 0)
+    await runs.get("whole")
+    await runs.cancel("whole", CancelRequest("late"))
+    shift(120_000, engine)
+    while await runs.sweep():
+        pass
+    await runs.cancel("child", CancelRequest("late"))
+    shift(-120_000, engine)
+
+
 async def live(engine: Engine) -> None:
     """A life with everything in it."""
+    await live_runs(engine)
     await engine.limiter.define([LimitRow("room", running=1), LimitRow("rate", bucket=Bucket(1, 60_000, 1))])
     await engine.groups.create("g", ["a", "b"], submission("callback"), collect=True, ttl_ms=DAY_MS)
     jobs = [

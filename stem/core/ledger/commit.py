@@ -1,0 +1,148 @@
+"""What one step of a run changes, carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+import msgspec
+
+from stem.core.ledger.life import cancel, finish, held, put_to_sleep, save, start
+from stem.core.ledger.rows import Rows
+from stem.core.ledger.waking import answer_late, deliver, emit, register
+from stem.core.run import (
+    ENDED,
+    Block,
+    Call,
+    Change,
+    Committed,
+    End,
+    GoOn,
+    Quarantine,
+    Refusal,
+    RunEffect,
+    RunRow,
+    Say,
+    Spawn,
+    Step,
+    Stop,
+    Suspend,
+    Tell,
+)
+from stem.values import Receipt
+
+
+def commit(rows: Rows, receipt: Receipt, change: Change, work: Callable[[], Step] | None = None) -> Committed:
+    """Store it, if its fence holds; `work` makes one more checkpoint in the same transaction."""
+    row = held(rows, receipt)
+    if row is None:
+        return _stored_before(rows, receipt, change)
+    if row.number >= change.number:
+        return Committed(status="repeated", cancel=row.cancel_request, now=rows.now)
+    row.number = change.number
+    made = (work(),) if work is not None else ()
+    for step in (*change.steps, *made):
+        _checkpoint(rows, row, step, rerun=change.rerun)
+    for wait in change.waits:
+        register(rows, row, wait)
+    for key in change.drop:
+        wait_ = rows.wait(row.id, key)
+        if wait_ is not None:
+            rows.drop_wait(row.id, wait_)
+    refused = [one for effect in change.effects if (one := _bring_about(rows, row, effect)) is not None]
+    if change.steps or made or isinstance(change.then, Suspend | End):
+        row.takeovers = row.blocks = 0
+    _note(row, change, rows.now)
+    for key in change.pending:
+        waiting = rows.wait(row.id, key)
+        if waiting is not None and waiting.deadline is not None and waiting.deadline <= rows.now:
+            answer_late(rows, row, waiting)
+    answers = tuple(step for key in change.pending if (step := rows.step(row.id, key)) is not None)
+    ended = _then(rows, row, change, stays=bool(answers or refused))
+    return Committed(
+        status="done",
+        ended=ended,
+        answers=answers,
+        refused=tuple(refused),
+        cancel=row.cancel_request,
+        now=rows.now,
+    )
+
+
+def _stored_before(rows: Rows, receipt: Receipt, change: Change) -> Committed:
+    row = rows.run(receipt.job_id)
+    same = row is not None and row.fence == receipt.fence and row.number == change.number
+    return Committed(status="repeated" if same else "lost", ended=same, now=rows.now)
+
+
+def _checkpoint(rows: Rows, row: RunRow, step: Step, *, rerun: bool) -> None:
+    there = rows.step(row.id, step.key)
+    if there is not None:
+        if not rerun:
+            return
+        rows.put_aside(row.id, row.generation, there)
+    waiting = rows.wait(row.id, step.key)
+    if waiting is not None:
+        rows.drop_wait(row.id, waiting)
+    rows.put_step(row.id, msgspec.structs.replace(step, finished_at=rows.now))
+
+
+def _note(row: RunRow, change: Change, now: int) -> None:
+    if change.notes is not None:
+        row.notes = change.notes
+    if change.cleans_up is not None:
+        row.cleans_up = change.cleans_up
+    if change.cleanup_ms is not None:
+        row.cleaning, row.cleanup_at = True, now + change.cleanup_ms
+
+
+def _bring_about(rows: Rows, row: RunRow, effect: RunEffect) -> Refusal | None:
+    match effect:
+        case Call(step, submission):
+            holder = rows.publish(submission)
+            return Refusal(step, "held", holder) if holder else None
+        case Spawn(step, new):
+            status, child = start(rows, new)
+            if status == "exists" and child.parent != new.parent:
+                return Refusal(step, "exists", child.id)
+        case Say(event):
+            emit(rows, event)
+        case Tell(message):
+            other = row if message.run == row.id else rows.run(message.run)
+            if other is not None and other.state not in ENDED:
+                deliver(rows, other, message)
+        case Stop(run, request):
+            other = rows.run(run)
+            if other is not None and other.state not in ENDED and other.id != row.id:
+                cancel(rows, other, request, terminate=False)
+        case _:
+            assert_never(effect)
+    return None
+
+
+def _then(rows: Rows, row: RunRow, change: Change, *, stays: bool) -> bool:
+    """Carry out what becomes of the run itself; whether it has left its worker."""
+    now, then = rows.now, change.then
+    match then:
+        case End(state, result, error, reason):
+            finish(rows, row, state, result=result, error=error, reason=reason)
+            return True
+        case Suspend(after_ms) if not stays and (not row.cancel or row.cleaning):
+            known = [one.deadline for one in rows.waits(row.id) if one.deadline is not None]
+            if after_ms is not None:
+                known.append(now + after_ms)
+            row.state, row.owner, row.due_at = "suspended", "", min(known, default=None)
+            row.suspend_at = None if row.max_suspend_ms is None else now + row.max_suspend_ms
+        case Block(reason, after_ms):
+            row.state, row.owner, row.due_at, row.reason = "blocked", "", now + after_ms, reason
+            row.blocks += 1
+        case Quarantine(reason):
+            row.state, row.owner, row.due_at, row.reason = "quarantined", "", None, reason
+        case GoOn() | Suspend():
+            row.due_at = now + row.lease_ms
+            save(rows, row)
+            return False
+        case _:
+            assert_never(then)
+    put_to_sleep(rows, row)
+    return True

@@ -1,0 +1,301 @@
+"""One claimed run, from its claim to the moment it leaves this worker: replayed, carried on, undone or ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from stem.contracts.workflows import Workflows
+from stem.core.call import TaskEnqueueBuilder
+from stem.core.codec import EncodeError, faults
+from stem.core.envelope import Submission
+from stem.core.outcome import ErrorRecord, error_record
+from stem.core.replay import Replay
+from stem.core.run import MAX_TAKEOVERS, Block, CancelRequest, ClaimedRun, End, NewRun, Parent, Quarantine, encode
+from stem.core.workflow import AnyDeclaredWorkflow, WorkflowCall
+from stem.durable.context import Context
+from stem.durable.faults import error_of, line_of
+from stem.durable.journal import Journal
+from stem.durable.leaving import Blocked, Cancelling, HandedBack, Leaving, Lost, Recalled
+from stem.durable.pending import Waiting
+from stem.durable.script import body_of
+from stem.durable.undo import Undo
+from stem.errors import EngineError, EngineRefusedError
+from stem.worker.drive import Drive, Urgency
+
+log = logging.getLogger("stem.durable")
+
+#: Places of what is done while a run ends lie behind all others.
+CLEANUP: Final = 1_000_000_000
+#: A blocked run is looked at again after so long, ms; doubled each time up to the second.
+_BLOCKED: Final = (15_000, 600_000)
+
+#: How a run left: for counting and logs.
+Left: TypeAlias = Literal["succeeded", "failed", "cancelled", "suspended", "blocked", "quarantined", "lost", "released"]
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What all runs of a worker share.
+
+    `submission` and `new_run` make what a store keeps of calls; `threads`: where plain functions run, None: here.
+    `real`: time goes by outside; without it nothing waits but in the store.
+    """
+
+    store: Workflows
+    submission: Callable[[TaskEnqueueBuilder[Any], str, str, str], Submission]
+    new_run: Callable[[WorkflowCall[Any], str, Parent | None], NewRun]
+    worker: str
+    threads: Executor | None
+    max_payload: int
+    real: bool = True
+
+
+class Execution:
+    """The run in this worker's hands."""
+
+    def __init__(self, claimed: ClaimedRun, workflow: AnyDeclaredWorkflow, means: Means, *, stop_by: float) -> None:
+        self.claimed, self.workflow, self.means = claimed, workflow, means
+        self.journal = Journal(claimed, means.store, stop_by=stop_by)
+        self.replay = Replay(claimed.steps, claimed.waits)
+        self.waiting = Waiting(self.journal, real=means.real)
+        self.undo = Undo(self)
+        self.recalling = False
+        self.cleaning = False
+        self.params: BaseModel | None = None
+        self.previous: Any = None
+        self.main: asyncio.Task[Any] | None = None
+        self._drive: Drive[Any] | None = None
+        self._stopping: BaseException | None = None
+
+    # ---------------------------------------------------------------- from outside
+
+    def lose(self) -> None:
+        """The lease is gone."""
+        self.journal.lost = True
+        self._interrupt(Lost(), Urgency.LOST)
+
+    def cancel(self, request: CancelRequest) -> None:
+        """Somebody wants the run to end; its code hears of it at the next await, unless it is ending already."""
+        if self.journal.cancel is None:
+            self.journal.cancel = request
+        if not self.cleaning and not self.recalling:
+            self._interrupt(Cancelling(request.reason), Urgency.STOP)
+
+    def hand_back(self, *, now: bool) -> None:
+        """Let somebody else go on: at the next step, or at once."""
+        if self._stopping is None:
+            self._stopping = HandedBack()
+        if now or self.waiting.is_parked:
+            self._interrupt(HandedBack(), Urgency.STOP)
+
+    def _interrupt(self, error: BaseException, urgency: Urgency) -> None:
+        """Thrown in where user code waits; while a change is on its way, `check` raises it afterwards."""
+        if self.journal.committing:
+            return
+        if self.waiting.is_parked:
+            self.waiting.interruption = error
+            self.waiting.tell_main()
+        elif self._drive is not None:
+            self._drive.interrupt(error, urgency)
+
+    def check(self) -> None:
+        """Raise what stands against going on."""
+        if self.journal.lost:
+            raise Lost
+        if self._stopping is not None:
+            raise self._stopping
+        if self.journal.cancel is not None and not self.cleaning and not self.recalling:
+            raise Cancelling(self.journal.cancel.reason)
+
+    # ---------------------------------------------------------------- the life
+
+    async def run(self) -> Left:
+        """Carry the run on until it leaves."""
+        self.main = asyncio.current_task()
+        try:
+            return await self._run()
+        except Lost:
+            return "lost" if not self.journal.ended else "released"
+        except HandedBack:
+            return await self._release()
+        except Blocked as fault:
+            return await self._block(str(fault))
+        except EngineRefusedError as fault:
+            return await self._block(f"the store refused it: {fault}")
+        except Leaving:
+            return "suspended"
+        except asyncio.CancelledError:
+            await asyncio.shield(self._release())
+            raise
+
+    async def _run(self) -> Left:
+        claimed, notes = self.claimed, self.journal.notes
+        if claimed.takeovers >= MAX_TAKEOVERS:
+            where = f"step {notes.doing!r}" if notes.doing else "its code, before any new step"
+            reason = f"{claimed.takeovers} workers in a row were lost at {where}; the last was {claimed.last_worker}"
+            await self.journal.commit(then=Quarantine(reason))
+            log.error("run %s (%s) is quarantined: %s", claimed.id, self.workflow.name, reason)
+            return "quarantined"
+        try:
+            self.params = self.workflow.arguments.decode(claimed.params)
+        except ValidationError as fault:
+            raise Blocked(f"its parameters do not fit {self.workflow.signature}: {'; '.join(faults(fault))}") from None
+        if notes.phase == "failing":
+            await self._recall()
+            return await self._fail(notes.error or ErrorRecord("Exception", ""))
+        if claimed.cancel is not None:
+            await self._recall()
+            return await self._cancelled(claimed.cancel)
+        try:
+            value = await self._body()
+        except Cancelling:
+            if self.journal.cancel is None:
+                raise
+            return await self._cancelled(self.journal.cancel)
+        except Leaving:
+            raise
+        except Exception as fault:
+            return await self._fail(error_of(fault))
+        return await self._succeed(value)
+
+    async def _body(self) -> Any:
+        """Run the workflow's own code; what it swallows of what is thrown through it is reported."""
+        self._drive = Drive(body_of(self.workflow, Context(self), self.params))
+        try:
+            value = await self._drive
+        except Leaving:
+            raise
+        except BaseException as fault:
+            if self.waiting.left:
+                self._report_swallowed(fault)
+                raise Leaving from None
+            raise
+        finally:
+            self._drive = None
+        if self.waiting.left:
+            self._report_swallowed(None)
+            raise Leaving
+        self.check()
+        return value
+
+    def _report_swallowed(self, fault: BaseException | None) -> None:
+        place = "" if fault is None else f" (it raised {type(fault).__name__} instead{line_of(fault)})"
+        log.error(
+            "workflow %s swallowed the exception that suspends run %s%s: catch Exception, not BaseException, and await "
+            "nothing of ctx in a `finally`",
+            self.workflow.name,
+            self.claimed.id,
+            place,
+        )
+
+    async def _recall(self) -> None:
+        """Run the code along its record, to learn what was done and can be undone; it goes no further."""
+        self.recalling = True
+        try:
+            await self._body()
+        except (Lost, HandedBack, Blocked):
+            raise
+        except BaseException as fault:
+            if isinstance(fault, asyncio.CancelledError) and not isinstance(fault, Cancelling):
+                raise
+            if not isinstance(fault, Recalled | Exception | Cancelling):
+                raise
+        finally:
+            self.recalling = False
+        self.waiting = Waiting(self.journal, real=self.means.real)
+
+    # ---------------------------------------------------------------- ends
+
+    async def _succeed(self, value: Any) -> Left:
+        left = self.replay.unreached()
+        if left:
+            self.differs(f"recorded and never reached by the code of today: {', '.join(map(repr, left))}")
+        try:
+            result = self.workflow.results.encode(value)
+        except EncodeError as fault:
+            text = (
+                f"workflow {self.workflow.name!r} returned what cannot be stored as {self.workflow.signature}: {fault}"
+            )
+            return await self._fail(error_record("EncodeError", text))
+        if len(result) > self.means.max_payload:
+            text = f"its result takes {len(result):,} bytes, over the limit of {self.means.max_payload:,}"
+            return await self._fail(error_record("PayloadTooLargeError", text))
+        await self.journal.commit(then=End("succeeded", result=result))
+        return "succeeded"
+
+    async def _fail(self, error: ErrorRecord) -> Left:
+        if self.undo.is_needed:
+            self._begin_cleanup()
+            if self.journal.notes.phase != "failing":
+                self.journal.moved(phase="failing", error=error)
+                await self.journal.commit()
+            await self.undo.all()
+        await self.journal.commit(then=End("failed", error=encode(error)))
+        log.warning("run %s (%s) failed: %s: %s", self.claimed.id, self.workflow.name, error.type, error.message)
+        return "failed"
+
+    async def _cancelled(self, request: CancelRequest) -> Left:
+        if self.undo.is_needed or self.workflow.on_cancel is not None or self.undo.children:
+            self._begin_cleanup()
+            if not self.claimed.cleaning:
+                self.journal.moved(phase="cancelling")
+                await self.journal.commit(cleanup_ms=self.workflow.options.cleanup_ms)
+            await self.undo.all()
+            if self.workflow.on_cancel is not None:
+                await self._clean_up()
+            await self.undo.end_children(request.reason)
+        await self.journal.commit(then=End("cancelled", reason=request.reason))
+        return "cancelled"
+
+    def _begin_cleanup(self) -> None:
+        """What is done from now on is recorded behind everything else."""
+        self.cleaning = True
+        self.replay = Replay(self.claimed.steps, self.claimed.waits, first=CLEANUP)
+
+    async def _clean_up(self) -> None:
+        """The workflow's own clean-up; its failure does not keep the run from ending."""
+        assert self.workflow.on_cancel is not None
+        self._drive = Drive(self.workflow.on_cancel(Context(self, prefix="cleanup:"), self.params))
+        try:
+            await self._drive
+        except Exception:
+            log.exception("on_cancel of run %s (%s) failed", self.claimed.id, self.workflow.name)
+        finally:
+            self._drive = None
+
+    async def _block(self, reason: str) -> Left:
+        shortest, longest = _BLOCKED
+        after_ms = min(longest, shortest << min(self.claimed.blocks, 16))
+        try:
+            await self.journal.commit(then=Block(reason, after_ms))
+        except Lost:
+            return "lost"
+        log.error("run %s (%s) is blocked: %s", self.claimed.id, self.workflow.name, reason)
+        return "blocked"
+
+    async def _release(self) -> Left:
+        if not self.journal.lost and not self.journal.ended:
+            try:
+                await self.means.store.release([self.claimed.receipt])
+            except EngineError as fault:
+                log.warning("run %s could not be handed back, its lease will end: %s", self.claimed.id, fault)
+        return "released"
+
+    # ---------------------------------------------------------------- changed code
+
+    def differs(self, change: str) -> bool:
+        """The code does not fit the record. Whether the step shall be done again; Blocked when the run shall stand still."""
+        what = self.workflow.options.on_change
+        if what == "block":
+            raise Blocked(
+                f"the code has changed: {change}. Deploy code that fits, rewind the run, or declare the workflow with "
+                "on_change='warn' or 'rerun'"
+            )
+        log.warning("run %s (%s), on_change=%r: %s", self.claimed.id, self.workflow.name, what, change)
+        return what == "rerun"

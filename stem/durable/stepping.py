@@ -1,0 +1,312 @@
+"""One step: found in the record, or done now with its retries, its limit and its checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from stem.core.codec import EncodeError
+from stem.core.notes import Tries
+from stem.core.outcome import ErrorRecord, error_record
+from stem.core.replay import Reached
+from stem.core.retry import backoff_ms, error_names, worth_retrying
+from stem.core.run import RunEffect, Step, encode
+from stem.core.step import (
+    Kind,
+    StepCodec,
+    StepMeta,
+    StepOptions,
+    codec_of,
+    encode_meta,
+    fingerprint,
+    qualified,
+    step_name,
+)
+from stem.durable.faults import error_of
+from stem.durable.leaving import Blocked, Leaving, Recalled
+from stem.durable.pending import Pending
+from stem.errors import ConfigError, StepFailed, WorkflowError
+from stem.worker.interrupt import Interrupted, ThreadRun
+
+if TYPE_CHECKING:
+    from stem.durable.execution import Execution
+
+log = logging.getLogger("stem.durable")
+_error: Final = msgspec.json.Decoder(ErrorRecord)
+
+
+class Doing(msgspec.Struct, eq=False):
+    """A step that is being done: its place, its attempt, and the effects that its function asked for."""
+
+    key: str
+    pos: int
+    iteration: int
+    attempt: int
+    previous: Any
+    effects: list[RunEffect] = []
+    failed: bool = False
+
+
+async def do_step(
+    execution: Execution,
+    name: str,
+    options: StepOptions,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    kind: Kind = "step",
+    inside: Callable[[Doing], Any] | None = None,
+    branch: bool = False,
+    plain_name: bool = False,
+) -> Any:
+    """The step's value. `inside` makes the StepContext that `fn` takes first. Raises StepFailed."""
+    started = begin_step(execution, name, options, fn, args, kwargs, kind=kind, plain_name=plain_name)
+    return await finish_step(execution, started, options, fn, args, kwargs, inside=inside, branch=branch)
+
+
+class Begun(msgspec.Struct, eq=False):
+    """A step whose place in the run is taken."""
+
+    reached: Reached
+    meta: StepMeta
+    codec: StepCodec
+    iteration: int
+
+
+def begin_step(
+    execution: Execution,
+    name: str,
+    options: StepOptions,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    kind: Kind = "step",
+    plain_name: bool = False,
+) -> Begun:
+    """Take the next place of the run, at the moment of the call."""
+    if not callable(fn):
+        raise ConfigError(f"step {name!r} must be given a function and its arguments, found {fn!r}")
+    key = execution.replay.name(name if plain_name else step_name(name), auto_version=options.auto_version)
+    codec = codec_of(fn)
+    meta = StepMeta(
+        kind=kind,
+        fn=qualified(fn),
+        inputs=fingerprint(args, kwargs),
+        schema=codec.digest,
+        undo=options.compensate is not None,
+    )
+    iteration = int(key.rpartition("#")[2]) if options.auto_version else 0
+    return Begun(execution.replay.reach(key, meta), meta, codec, iteration)
+
+
+async def finish_step(
+    execution: Execution,
+    begun: Begun,
+    options: StepOptions,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    inside: Callable[[Doing], Any] | None = None,
+    branch: bool = False,
+) -> Any:
+    """From the record, or from doing it."""
+    reached = begun.reached
+    again = bool(reached.change) and execution.differs(reached.change)
+    if reached.step is not None and not again:
+        value = _recorded(execution, reached.step, begun.codec, options)
+    else:
+        if execution.recalling:
+            raise Recalled
+        doing = Doing(reached.key, reached.pos, begun.iteration, 1, execution.previous)
+        value = await _do(execution, begun, doing, options, fn, args, kwargs, inside, branch, again=again)
+    if options.compensate is not None:
+        execution.undo.note(reached.key, options.compensate, value)
+    if not branch:
+        execution.previous = value
+    return value
+
+
+def _recorded(execution: Execution, step: Step, codec: StepCodec, options: StepOptions) -> Any:
+    if step.outcome == "failed":
+        raise step_failed(step)
+    try:
+        return codec.read(step.value, options.upcast)
+    except ValueError as fault:
+        raise Blocked(
+            f"the result of step {step.key!r}, stored by version {execution.claimed.version} of the workflow, does not fit "
+            f"the type of today: {fault}; give ctx.options(upcast=...) to make the new one from the old"
+        ) from None
+
+
+def step_failed(step: Step) -> StepFailed:
+    """What a recorded failure raises, now and in every replay."""
+    error = _error.decode(step.value)
+    return StepFailed(step.key, error_type=error.type, error_message=error.message, attempts=step.attempts)
+
+
+async def _do(
+    execution: Execution,
+    begun: Begun,
+    doing: Doing,
+    options: StepOptions,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    inside: Callable[[Doing], Any] | None,
+    branch: bool,  # noqa: FBT001 - handed through
+    *,
+    again: bool,
+) -> Any:
+    """Attempt after attempt, until there is a checkpoint."""
+    journal, key = execution.journal, doing.key
+    await wait_for_turn(execution, key, branch=branch)
+    await execution.waiting.flush()
+    if execution.claimed.takeovers and journal.notes.doing != key:
+        journal.moved(doing=key)
+        await journal.commit()
+    while True:
+        tries = journal.notes.tries.get(key)
+        doing.attempt, doing.effects = (tries.count if tries else 0) + 1, []
+        began = time.time_ns() // 1_000_000
+        fault: BaseException
+        try:
+            given = (inside(doing), *args) if inside is not None else args
+            data, value = begun.codec.carried(await _call(execution, fn, given, kwargs, options.timeout_ms))
+            _check_size(execution, key, data)
+        except (Leaving, asyncio.CancelledError):
+            raise
+        except EncodeError as found:
+            fault = WorkflowError(f"what step {key!r} gave cannot be stored: {found}")
+        except Exception as found:
+            fault = found
+        else:
+            step = _checkpoint(doing, begun.meta, began, value=data)
+            _forget_tries(execution, key)
+            await journal.commit(
+                steps=(step,),
+                effects=tuple(doing.effects),
+                rerun=again,
+                cleans_up=True if begun.meta.undo else None,
+            )
+            return value
+        await _after_failure(execution, begun, doing, options, fault, began, branch=branch, again=again)
+
+
+async def _after_failure(
+    execution: Execution,
+    begun: Begun,
+    doing: Doing,
+    options: StepOptions,
+    fault: BaseException,
+    began: int,
+    *,
+    branch: bool,
+    again: bool,
+) -> None:
+    """Note the failure and wait for the next attempt; StepFailed, with its checkpoint, when there is none."""
+    journal, key = execution.journal, doing.key
+    error = error_of(fault)
+    final = isinstance(fault, WorkflowError | ConfigError)
+    names = error_names(type(fault))
+    if final or not worth_retrying(options.retry, attempt=doing.attempt, max_retries=options.max_retries, names=names):
+        step = _checkpoint(doing, begun.meta, began, value=encode(error), failed=True)
+        _forget_tries(execution, key)
+        await journal.commit(steps=(step,), rerun=again)
+        raise step_failed(step) from fault
+    wait_ms = backoff_ms(options.retry, doing.attempt, jitter=random.random())
+    journal.moved(tries={**journal.notes.tries, key: Tries(doing.attempt, error, journal.now + wait_ms)})
+    text = "run %s, step %s: attempt %d failed, again in %d ms: %s: %s"
+    log.info(text, execution.claimed.id, key, doing.attempt, wait_ms, error.type, error.message)
+    await wait_for_turn(execution, key, branch=branch)
+
+
+async def wait_for_turn(execution: Execution, key: str, *, branch: bool) -> None:
+    """Until the next attempt at this step may be made."""
+    tries = execution.journal.notes.tries.get(key)
+    if tries is None or tries.again_at <= execution.journal.now:
+        return
+    pending = execution.waiting.add(Pending(f"{key}/retry", None, again_at=tries.again_at))
+    park = execution.waiting.park_branch if branch else execution.waiting.park
+    await park(lambda: pending.is_over)
+
+
+def _checkpoint(doing: Doing, meta: StepMeta, began: int, *, value: bytes, failed: bool = False) -> Step:
+    return Step(
+        key=doing.key,
+        pos=doing.pos,
+        outcome="failed" if failed else "done",
+        value=value,
+        meta=encode_meta(meta),
+        started_at=began,
+        attempts=doing.attempt,
+    )
+
+
+def _forget_tries(execution: Execution, key: str) -> None:
+    tries = execution.journal.notes.tries
+    if key in tries or execution.journal.notes.doing:
+        execution.journal.moved(tries={other: one for other, one in tries.items() if other != key}, doing="")
+
+
+def _check_size(execution: Execution, key: str, data: bytes) -> None:
+    most = execution.means.max_payload
+    if len(data) > most:
+        raise WorkflowError(
+            f"the result of step {key!r} takes {len(data):,} bytes, over the limit of {most:,}; "
+            "store the data elsewhere and return a reference, or raise Stem(max_payload=)"
+        )
+
+
+async def _call(
+    execution: Execution,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    timeout_ms: int | None,
+) -> Any:
+    """Call a function of either kind, for at most so long."""
+    if timeout_ms is None or not execution.means.real:
+        return await _called(execution, fn, args, kwargs)
+    limit = asyncio.timeout(timeout_ms / 1000)
+    try:
+        async with limit:
+            return await _called(execution, fn, args, kwargs)
+    except TimeoutError:
+        if limit.expired():
+            raise TimeoutError(f"it took longer than {timeout_ms} ms") from None
+        raise
+
+
+async def _called(
+    execution: Execution, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    threads = execution.means.threads
+    if inspect.iscoroutinefunction(fn) or threads is None:
+        made = fn(*args, **kwargs)
+        return await made if inspect.isawaitable(made) else made
+    run = ThreadRun()
+    call = partial(contextvars.copy_context().run, partial(fn, *args, **kwargs))
+    future = threads.submit(run.run, call)
+    try:
+        made = await asyncio.wrap_future(future)
+    except (asyncio.CancelledError, Leaving):
+        run.interrupt(Interrupted)
+        raise
+    return await made if inspect.isawaitable(made) else made
+
+
+def recorded_error(kind: str, text: str) -> bytes:
+    """A failure without an exception, as stored."""
+    return encode(error_record(kind, text))

@@ -1,0 +1,44 @@
+-- claim_runs(skew, limit, worker, address, line...) -> {ms to the next timer or -1, {id, msgpack of the row, params,
+-- {key, step...}, {key, wait...}, last worker}...}
+-- Hand out up to `limit` runs. An empty answer puts the worker on the lists of those to be woken, any other takes it off.
+-- uses: run_life
+local limit, worker = tonumber(ARGV[2]), ARGV[3]
+local lines, taken = {unpack(ARGV, 5)}, {0}
+
+local function flat(kind, id)
+  return call('HGETALL', F .. kind .. ':' .. id)
+end
+
+local function hand_out(id, row)
+  local last = row.owner
+  if row.state == 'running' then row.takeovers = math.min(row.takeovers + 1, 5) end
+  for _, pair in ipairs(runs.all('w', id)) do
+    local deadline = pair[2][W_DEADLINE]
+    if deadline >= 0 and deadline <= now then runs.answer_late(id, pair[1], pair[2]) end
+  end
+  row.state, row.owner, row.fence, row.number = 'running', worker, next_numbers('fence', 1), 0
+  row.due_at, row.suspend_at, row.reason = now + row.lease_ms, -1, ''
+  if row.started_at < 0 then row.started_at = now end
+  runs.save(id, row)
+  taken[#taken + 1] = {id, cmsgpack.pack(row), call('GET', F .. 'p:' .. id) or '', flat('s', id), flat('w', id), last, now}
+end
+
+runs.work(500)
+runs.flush()
+for place, line in ipairs(lines) do
+  local share = math.ceil((limit - (#taken - 1)) / (#lines - place + 1))
+  if share > 0 then
+    for _, id in ipairs(call('ZRANGEBYSCORE', F .. 'due:' .. line, '-inf', now, 'LIMIT', 0, share)) do
+      local row = runs.get(id)
+      if row and row.due_at >= 0 and row.due_at <= now then
+        hand_out(id, row)
+      else -- somebody took its state away
+        call('ZREM', F .. 'due:' .. line, id)
+      end
+    end
+  end
+end
+runs.finish()
+if #taken > 1 then get_up(worker) else lie_down(worker, ARGV[4], lines) end
+taken[1] = runs.next_look(lines)
+return taken

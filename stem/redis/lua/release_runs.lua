@@ -1,0 +1,14 @@
+-- release_runs(skew, {run, fence}...) -> {1: given back, 0: stale...}
+-- uses: run_life
+local answers = {}
+for i = 2, #ARGV, 2 do
+  local row = runs.held(ARGV[i], tonumber(ARGV[i + 1]))
+  if row then
+    row.state, row.owner, row.due_at = 'queued', '', now
+    runs.save(ARGV[i], row)
+    runs.ring(row)
+  end
+  answers[#answers + 1] = row and 1 or 0
+end
+runs.finish()
+return answers
