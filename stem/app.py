@@ -16,7 +16,7 @@ from stem.client.handle import Handle
 from stem.client.jobs import JobsView
 from stem.client.queues import QueuesView
 from stem.client.sync import SyncClient
-from stem.clock import Clock, SystemClock
+from stem.clock import Clock, MovedClock, SystemClock
 from stem.config import DEFAULT_NAMESPACE, DEFAULT_URL, load
 from stem.contracts.engine import Engine
 from stem.core.call import TaskEnqueueBuilder
@@ -298,7 +298,7 @@ class Stem(Generic[N_contra]):
             worker=worker,
             threads=threads,
             max_payload=self._max_payload,
-            real=True,
+            real=not isinstance(self._clock, MovedClock),
         )
 
     # ---------------------------------------------------------------- inside

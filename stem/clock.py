@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -15,6 +16,15 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that never go back, for spans."""
+        ...
+
+
+@runtime_checkable
+class MovedClock(Clock, Protocol):
+    """A clock that is moved by hand, and tells when it was."""
+
+    def listen(self, moved: Callable[[], None]) -> None:
+        """Call `moved` whenever time has been moved."""
         ...
 
 

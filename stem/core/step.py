@@ -210,7 +210,7 @@ def codec_for(returns: Any) -> StepCodec:
 
 
 def returns_of(fn: Callable[..., Any]) -> Any:
-    """The declared result type of a function; Any when it has none that can be read."""
+    """The declared result type of a function, Any when it declares none; ConfigError when it cannot be read."""
     try:
         return _returns(fn)
     except TypeError:  # not hashable
@@ -220,14 +220,15 @@ def returns_of(fn: Callable[..., Any]) -> Any:
 @lru_cache(maxsize=4096)
 def _returns(fn: Callable[..., Any]) -> Any:
     inner: Any = getattr(fn, "func", fn)
-    try:
-        hints = typing.get_type_hints(
-            inner if hasattr(inner, "__annotations__") else inner.__call__, include_extras=True
-        )
-    except Exception:
+    target = inner if hasattr(inner, "__annotations__") else type(inner).__call__
+    if "return" not in getattr(target, "__annotations__", {}):
         return Any
-    found = hints.get("return", Any)
-    return _awaited(found)
+    try:
+        return _awaited(typing.get_type_hints(target, include_extras=True)["return"])
+    except (NameError, AttributeError, SyntaxError) as fault:
+        raise ConfigError(
+            f"the result type of {qualified(fn)} cannot be read: {fault}; define it where the function's module can see it"
+        ) from None
 
 
 def _awaited(found: Any) -> Any:

@@ -70,6 +70,12 @@ class Doze:
             self._rung[worker] = self._asleep.pop(worker)
             self._wake(worker)
 
+    def ring_all(self) -> None:
+        """Wake everybody."""
+        for worker in list(self._asleep):
+            self._rung[worker] = self._asleep.pop(worker)
+            self._wake(worker)
+
     def is_up(self, worker: str) -> bool:
         """Whether the worker need not sleep: it was rung, or its last claim was not empty."""
         if worker in self._asleep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stem.clock import Clock, SystemClock
+from stem.clock import Clock, MovedClock, SystemClock
 from stem.contracts.broker import Held, Renewal
 from stem.memory.broadcast import MemoryBroadcast
 from stem.memory.broker import MemoryBroker
@@ -29,10 +29,18 @@ class MemoryStore:
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self._spaces: dict[str, Space] = {}
+        if isinstance(self.clock, MovedClock):
+            self.clock.listen(self._wake_all)
 
     def space(self, namespace: str) -> Space:
         """The namespace, made on first use."""
         return self._spaces.setdefault(namespace, Space(self.clock))
+
+    def _wake_all(self) -> None:
+        """Time was moved: timers that workers sleep on may be over."""
+        for space in self._spaces.values():
+            with space.lock:
+                space.doze.ring_all()
 
 
 class MemoryEngine:

@@ -1,0 +1,1100 @@
+"""Workflows as they are run: replay, retries, waits, branches, undoing, cancelling, children, changed code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from stem import (
+    Flow,
+    JobFailed,
+    Mailbox,
+    RetryPolicy,
+    RunCancelled,
+    RunFailed,
+    Stem,
+    StepContext,
+    StepFailed,
+    Timeout,
+    Topic,
+    UniqueConflictError,
+    WorkflowContext,
+    task,
+    workflow,
+)
+from stem.core.unique import Unique
+from stem.core.workflow import AnyDeclaredWorkflow
+from stem.testing import FakeClock
+
+pytestmark = pytest.mark.anyio
+SOON = RetryPolicy.fixed(0)
+BIG = 1 << 21
+
+
+class Number(BaseModel):
+    n: int = 1
+
+
+paid = Topic("paid", payload=Number)
+approval = Mailbox("approval", payload=str)
+#: What steps have done, in order.
+did: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    did.clear()
+
+
+async def double(n: int) -> int:
+    did.append(("double", n))
+    return 2 * n
+
+
+def plain(n: int) -> int:
+    did.append(("plain", n))
+    return n + 1
+
+
+async def fails(n: int = 0) -> int:
+    did.append(("fails", n))
+    raise ValueError(f"no {n}")
+
+
+class Old(BaseModel):
+    total: int
+
+
+class New(BaseModel):
+    total: int
+    currency: str
+
+
+class World:
+    """An app in memory whose time is moved by hand, with a worker."""
+
+    def __init__(self, *workflows: AnyDeclaredWorkflow, tasks: tuple[Any, ...] = (), **more: Any) -> None:
+        self.clock = FakeClock()
+        self.app = Stem.in_memory(workflows=workflows, tasks=tasks, clock=self.clock, **more)
+
+    async def __aenter__(self) -> World:
+        await self.app.open()
+        self.worker = self.app.worker()
+        await self.worker.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.worker.stop("soft")
+        await self.app.close()
+
+    async def until(self, run: str, *states: str) -> Any:
+        """The run once it is in one of these states."""
+        version = -1
+        async with asyncio.timeout(5):
+            while True:
+                version = await self.app.engine.workflows.changed(run, version, None)
+                seen = await self.app.workflows.get(run)
+                if seen.state in states:
+                    return seen
+
+    async def pass_time(self, run: str, by: str) -> None:
+        """Once the run sleeps, let time go by."""
+        await self.until(run, "suspended")
+        self.clock.advance(by)
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, "stem")
+    return caplog
+
+
+# ---------------------------------------------------------------- steps
+
+
+async def test_a_step_is_done_once_and_read_from_then_on() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext, p: Number) -> list[int]:
+        a = await ctx.step("a", double, p.n)
+        b = await ctx.step("b", plain, a)
+        await ctx.sleep("s", "1h")
+        return [a, b, await ctx.step("c", double, b)]
+
+    async with World(w) as world:
+        run = await w.start(world.app, Number(n=5), id="r")
+        await world.pass_time("r", "1h")
+        assert await run.result("5s") == [10, 11, 22]
+    assert did == [("double", 5), ("plain", 10), ("double", 11)]
+
+
+async def test_none_is_a_result_like_others() -> None:
+    async def nothing() -> None:
+        did.append("nothing")
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.step("a", nothing)
+        await ctx.sleep("s", "1h")
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        assert await run.result("5s") is None
+    assert did == ["nothing"]
+
+
+async def test_every_replay_gives_what_the_first_call_gave() -> None:
+    """Whatever JSON makes of a value, the workflow sees it so the first time too."""
+    seen: list[Any] = []
+
+    async def pair(n: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a function without a declared result
+        return (n, {"big": 2**53 + 1, "empty": []})
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        seen.append(await ctx.step("a", pair, 1))
+        await ctx.sleep("s", "1h")
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        await run.result("5s")
+    assert seen == [[1, {"big": 2**53 + 1, "empty": []}]] * 2
+
+
+async def test_a_failing_step_is_tried_again_and_then_raises_the_same_in_every_replay() -> None:
+    seen: list[str] = []
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        try:
+            await ctx.options(max_retries=2, retry=SOON).step("a", fails, 3)
+        except StepFailed as fault:
+            seen.append(f"{fault.step} {fault.error_type} {fault.error_message} {fault.attempts}")
+        await ctx.sleep("s", "1h")
+        return seen[-1]
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        assert await run.result("5s") == "a ValueError no 3 3"
+    assert did == [("fails", 3)] * 3
+    assert seen == ["a ValueError no 3 3"] * 2
+
+
+async def test_a_back_off_lets_the_worker_go_and_its_count_survives() -> None:
+    attempts: list[int] = []
+
+    async def flaky(step: StepContext) -> int:
+        attempts.append(step.attempt)
+        if step.attempt < 3:
+            raise OSError("away")
+        return step.attempt
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.options(retry=RetryPolicy.fixed("10m")).step_in("a", flaky)
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        for attempt in (1, 2):
+            while [(one.step, one.attempts) for one in (await run.status()).tries] != [("a", attempt)]:
+                await asyncio.sleep(0)
+            await world.until("r", "suspended")
+            assert world.worker.running == 0
+            world.clock.advance("10m")
+        assert await run.result("5s") == 3
+    assert attempts == [1, 2, 3]
+
+
+async def test_a_run_fails_with_what_its_code_raises() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.options(max_retries=0).step("a", fails)
+
+    @workflow("v")
+    async def v(ctx: WorkflowContext) -> None:
+        raise KeyError("x")
+
+    async with World(w, v) as world:
+        with pytest.raises(RunFailed, match="StepFailed: step 'a' failed: ValueError: no 0"):
+            await (await w.start(world.app)).result("5s")
+        with pytest.raises(RunFailed, match="KeyError") as caught:
+            await (await v.start(world.app)).result("5s")
+        assert 'raise KeyError("x")' in caught.value.traceback
+        assert "stem/durable" not in caught.value.traceback
+
+
+async def test_the_same_name_twice_is_an_error_and_numbered_with_auto_version() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.step("a", double, 1)
+        await ctx.step("a", double, 2)
+
+    @workflow("v")
+    async def v(ctx: WorkflowContext) -> list[int]:
+        return [await ctx.options(auto_version=True).step("a", double, n) for n in range(3)]
+
+    async with World(w, v) as world:
+        with pytest.raises(RunFailed, match="the step 'a' comes twice"):
+            await (await w.start(world.app)).result("5s")
+        run = await v.start(world.app)
+        assert await run.result("5s") == [0, 2, 4]
+        assert [one.key for one in (await run.status()).steps] == ["a#0", "a#1", "a#2"]
+
+
+async def test_a_result_over_the_limit_names_the_step_and_its_bytes() -> None:
+    async def large() -> str:
+        return "x" * BIG
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.step("big", large)
+
+    async with World(w) as world:
+        with pytest.raises(RunFailed, match=r"the result of step 'big' takes 2,097,154 bytes"):
+            await (await w.start(world.app)).result("5s")
+
+
+async def test_a_step_has_a_time_limit_for_each_attempt() -> None:
+    async def slow() -> None:
+        await asyncio.sleep(30)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.options(timeout=0.02, max_retries=0).step("a", slow)
+
+    app = Stem.in_memory(workflows=[w])
+    async with app, app.worker():
+        with pytest.raises(RunFailed, match="TimeoutError: it took longer than 20 ms"):
+            await (await w.start(app)).result("5s")
+
+
+async def test_ctx_belongs_to_the_workflows_own_task() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await asyncio.gather(ctx.step("a", double, 1), ctx.step("b", double, 2))
+
+    async with World(w) as world:
+        with pytest.raises(RunFailed, match=r"ctx\.gather"):
+            await (await w.start(world.app)).result("5s")
+    assert did == []
+
+
+# ---------------------------------------------------------------- waits
+
+
+async def test_an_event_is_waited_for_by_key_and_typed() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext, p: Number) -> int:
+        return (await ctx.wait(paid, key=str(p.n))).n
+
+    async with World(w) as world:
+        runs = [await w.start(world.app, Number(n=n)) for n in (1, 2)]
+        await world.until(runs[1].id, "suspended")
+        assert await paid.emit(world.app, Number(n=10), key="1")
+        assert not await paid.emit(world.app, Number(n=11), key="1")
+        assert await world.app.workflows.runs_waiting_on(paid) == [runs[1].id]
+        assert await paid.emit(world.app, Number(n=20), key="2")
+        assert [await run.result("5s") for run in runs] == [10, 20]
+
+
+async def test_a_time_out_is_no_payload_and_no_error() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        got = await ctx.wait(paid, timeout="1h")
+        return "late" if isinstance(got, Timeout) else str(got.n)
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        assert await run.result("5s") == "late"
+
+
+async def test_messages_are_read_one_after_another() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> list[str]:
+        return [await ctx.wait(approval) for _ in range(3)]
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await approval.send(world.app, "r", "a")
+        await world.until("r", "suspended")
+        await approval.send(world.app, "r", "b", id="1")
+        await approval.send(world.app, "r", "b", id="1")
+        await approval.send(world.app, "r", "c")
+        assert await run.result("5s") == ["a", "b", "c"]
+
+
+async def test_a_message_can_start_its_run() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext, p: Number) -> str:
+        return await ctx.wait(approval) + str(p.n)
+
+    async with World(w) as world:
+        await world.app.workflows.emit_or_start(approval, "r", "a", w.build(Number(n=7)))
+        assert await world.app.workflows.wait("r", "5s") == "a7"
+
+
+async def test_sleeping_runs_hold_no_slot() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        await ctx.sleep("s", timedelta(hours=1))
+        return 1
+
+    async with World(w) as world:
+        runs = [await w.start(world.app, id=f"r{n}") for n in range(300)]
+        for run in runs:
+            await world.until(run.id, "suspended")
+        assert world.worker.running == 0
+        world.clock.advance("1h")
+        assert [await run.result("5s") for run in runs] == [1] * 300
+
+
+# ---------------------------------------------------------------- at the same time
+
+
+async def test_branches_run_at_the_same_time_and_are_awaited_anywhere() -> None:
+    both = asyncio.Event()
+
+    async def first() -> int:
+        await asyncio.wait_for(both.wait(), 5)
+        return 1
+
+    async def second() -> int:
+        both.set()
+        return 2
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> list[int]:
+        async with ctx.gather() as g:
+            a, b = g.step("a", first), g.step("b", second)
+            c = await a
+        return [c, await b, await a]
+
+    async with World(w) as world:
+        assert await (await w.start(world.app)).result("5s") == [1, 2, 1]
+
+
+async def test_branches_of_every_kind_end_before_their_block() -> None:
+    @task("job")
+    async def job(p: Number) -> int:
+        return p.n * 100
+
+    @workflow("small")
+    async def small(ctx: WorkflowContext, p: Number) -> int:
+        await ctx.sleep("s", "1m")
+        return p.n * 10
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> list[Any]:
+        async with ctx.gather() as g:
+            found: list[Any] = [
+                g.step("step", double, 1),
+                g.call(job.build(Number(n=2))),
+                g.run(small.build(Number(n=3))),
+                g.wait(paid, timeout="1h"),
+            ]
+            _ = g.sleep("nap", "2h")
+        return [await one for one in found[:3]] + [isinstance(await found[3], Timeout)]
+
+    async with World(w, small, tasks=(job,)) as world:
+        run = await w.start(world.app, id="r")
+        for by in ("1m", "1h", "1h"):
+            await world.until("r", "suspended")
+            await world.until("r/small", "suspended", "succeeded")
+            await asyncio.sleep(0.05)
+            world.clock.advance(by)
+        assert await run.result("5s") == [2, 200, 30, True]
+
+
+async def test_failures_of_branches_are_raised_when_all_have_ended() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        async with ctx.gather() as g:
+            _ = g.call(broken.build(Number()))
+            _ = g.step("b", double, 2)
+
+    @task("broken", max_retries=0)
+    async def broken(p: Number) -> None:
+        raise ValueError("no")
+
+    @workflow("two")
+    async def two(ctx: WorkflowContext) -> str:
+        failed = 0
+        try:
+            async with ctx.gather() as g:
+                _ = g.call(broken.build(Number(n=1)))
+                _ = g.call(broken.build(Number(n=2)))
+        except* JobFailed as faults:
+            failed = len(faults.exceptions)
+        return str(failed)
+
+    async with World(w, two, tasks=(broken,)) as world:
+        with pytest.raises(RunFailed, match="JobFailed"):
+            await (await w.start(world.app)).result("5s")
+        assert did == [("double", 2)]
+        assert await (await two.start(world.app)).result("5s") == "2"
+
+
+async def test_a_branch_in_back_off_sleeps_with_the_others() -> None:
+    attempts: list[int] = []
+
+    async def flaky() -> int:
+        attempts.append(1)
+        if len(attempts) < 2:
+            raise OSError("away")
+        return 5
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> list[int]:
+        async with ctx.gather() as g:
+            a = g.step("a", flaky)
+            b = g.step("b", double, 1)
+        return [await a, await b]
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        assert await run.result("5s") == [5, 2]
+    assert did == [("double", 1)]
+
+
+# ---------------------------------------------------------------- step contexts and flows
+
+
+async def test_the_reference_script_polls_sleeps_and_goes_on() -> None:
+    """A step that sleeps begins anew and finds what the sleep gave; every iteration has a checkpoint of its own."""
+    polls: list[int] = []
+
+    async def poll(step: StepContext) -> str:
+        if step.take_resume_data() is None:
+            await step.sleep("5m", data={"since": step.iteration})
+        polls.append(step.iteration)
+        return "delivered" if step.iteration == 2 else "on its way"
+
+    async def notify(step: StepContext, who: str) -> str:
+        return f"{who}: {step.previous_result} ({step.step_index}, {step.idempotency_key()})"
+
+    @workflow("orders")
+    async def orders(ctx: WorkflowContext) -> str:
+        while await ctx.options(auto_version=True).step_in("poll", poll) != "delivered":
+            pass
+        return await ctx.step_in("notify", notify, "you")
+
+    async with World(orders) as world:
+        run = await orders.start(world.app, id="o")
+        for _ in range(3):
+            await world.pass_time("o", "5m")
+            await asyncio.sleep(0.05)
+        assert await run.result("5s") == "you: delivered (3, orders/o/notify)"
+        steps = [one.key for one in (await run.status()).steps]
+    assert polls == [0, 1, 2]
+    parts = [f"poll#{n}{part}" for n in range(3) for part in ("", "/sleep#0")]
+    assert sorted(steps) == sorted([*parts, "notify"])
+
+
+async def test_two_sleeps_in_one_step_are_two() -> None:
+    async def twice(step: StepContext) -> str:
+        await step.sleep("1h")
+        await step.sleep("1h")
+        return "awake"
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        return await ctx.step_in("a", twice)
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        for _ in range(2):
+            await world.pass_time("r", "1h")
+            await asyncio.sleep(0.05)
+        assert await run.result("5s") == "awake"
+        assert {one.key for one in (await run.status()).steps} == {"a", "a/sleep#0", "a/sleep#1"}
+
+
+async def test_a_step_waits_for_an_event_with_a_deadline() -> None:
+    async def until_paid(step: StepContext) -> int:
+        got = await step.wait_event(paid, key="k", deadline="1h")
+        return -1 if isinstance(got, Timeout) else got.n
+
+    flow = Flow("f").step("a", until_paid)
+    async with World(flow) as world:
+        late, paid_run = await flow.start(world.app, id="late"), await flow.start(world.app, id="paid")
+        await world.until("paid", "suspended")
+        await world.pass_time("late", "1h")
+        assert await late.result("5s") == -1
+        assert await paid_run.result("5s") == -1
+        await paid.emit(world.app, Number(n=3), key="k")
+        assert await (await flow.start(world.app)).result("5s") == 3
+
+
+async def test_a_flow_gives_the_result_of_its_last_step_and_hands_on() -> None:
+    async def hello(step: StepContext) -> str:
+        return f"hello {step.params.n}"
+
+    def shout(step: StepContext) -> str:
+        return str(step.previous_result).upper()
+
+    flow = Flow("demo.hello", params=Number).step("hello", hello).step("shout", shout)
+    async with World(flow) as world:
+        assert await (await flow.start(world.app, Number(n=3))).result("5s") == "HELLO 3"
+
+
+async def test_jobs_of_a_step_are_enqueued_with_its_checkpoint() -> None:
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    @task("job")
+    async def job(p: Number) -> None:
+        seen.append(p.n)
+        done.set()
+
+    async def work(step: StepContext) -> str:
+        if step.attempt == 1:
+            step.enqueue(job.build(Number(n=1)))
+            raise OSError("away")
+        return step.enqueue(job.build(Number(n=2)))
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        return await ctx.options(retry=SOON).step_in("a", work)
+
+    async with World(w, tasks=(job,)) as world:
+        assert "r" in await (await w.start(world.app, id="r")).result("5s")
+        await asyncio.wait_for(done.wait(), 5)
+    assert seen == [2]
+
+
+# ---------------------------------------------------------------- jobs and children
+
+
+async def test_a_called_job_gives_its_result_or_its_error() -> None:
+    @task("good")
+    async def good(p: Number) -> Number:
+        return Number(n=p.n + 1)
+
+    @task("bad", max_retries=0)
+    async def bad(p: Number) -> Number:
+        raise ValueError("never")
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        first = await ctx.call(good.build(Number(n=1)))
+        second = await ctx.call(good.build(first))
+        try:
+            await ctx.call(bad.build(Number()))
+        except JobFailed as fault:
+            return f"{second.n} {fault.reason} {fault.error_type}"
+        return "?"
+
+    async with World(w, tasks=(good, bad)) as world:
+        assert await (await w.start(world.app)).result("5s") == "3 exhausted ValueError"
+
+
+async def test_a_held_unique_key_is_an_error_of_the_call() -> None:
+    @task("one", unique=Unique(key="n"))
+    async def one(p: Number) -> int:
+        return p.n
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        try:
+            await ctx.call(one.build(Number()))
+        except UniqueConflictError as fault:
+            return fault.holder
+        return "?"
+
+    async with World(w, tasks=(one,)) as world:
+        await one.build(Number()).id("holder").delay("1h").enqueue(world.app)
+        assert await (await w.start(world.app)).result("5s") == "holder"
+
+
+async def test_a_child_can_be_started_and_awaited_later() -> None:
+    @workflow("small")
+    async def small(ctx: WorkflowContext, p: Number) -> int:
+        if p.n < 0:
+            raise ValueError("negative")
+        return await ctx.step("a", double, p.n)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> list[Any]:
+        child = await ctx.start(small.build(Number(n=4)).id("the-child"))
+        await ctx.sleep("s", "1h")
+        try:
+            await ctx.run(small.build(Number(n=-1)))
+        except RunFailed as fault:
+            return [child.id, await child.result(), fault.error_message]
+        return []
+
+    async with World(w, small) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        assert await run.result("5s") == ["the-child", 8, "negative"]
+        assert (await world.app.workflows.get("the-child")).parent == "r"
+
+
+# ---------------------------------------------------------------- cancelling and undoing
+
+
+async def test_what_was_done_is_undone_the_last_first_when_the_run_fails() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.options(compensate=undo).step("a", double, 1)
+        await ctx.options(compensate=undo).step("b", double, 2)
+        await ctx.options(compensate=undo, max_retries=0).step("c", fails)
+
+    async with World(w) as world:
+        run = await w.start(world.app)
+        with pytest.raises(RunFailed, match="no 0"):
+            await run.result("5s")
+        keys = [one.key for one in (await run.status()).steps]
+    assert did == [("double", 1), ("double", 2), ("fails", 0), ("undo", 4), ("undo", 2)]
+    assert keys == ["a", "b", "c", "undo:b", "undo:a"]
+
+
+async def test_a_cancelled_run_hears_of_it_undoes_and_cleans_up() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        did.append(("clean", await ctx.step("tidy", plain, p.n)))
+
+    @workflow("w", on_cancel=clean)
+    async def w(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.options(compensate=undo).step("a", double, p.n)
+        try:
+            await ctx.wait(paid)
+        finally:
+            did.append("finally")
+
+    async with World(w) as world:
+        run = await w.start(world.app, Number(n=3), id="r")
+        await world.until("r", "suspended")
+        assert await run.cancel("enough")
+        with pytest.raises(RunCancelled, match="enough"):
+            await run.result("5s")
+        assert not await run.cancel()
+    assert [one for one in did if one != "finally"] == [("double", 3), ("undo", 6), ("plain", 3), ("clean", 4)]
+
+
+async def test_a_running_step_is_cancelled_at_its_await() -> None:
+    begun = asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            did.append("cancelled")
+            raise
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.step("a", endless)
+
+    async with World(w) as world:
+        run = await w.start(world.app)
+        await begun.wait()
+        assert await run.cancel("stop")
+        with pytest.raises(RunCancelled):
+            await run.result("5s")
+    assert did == ["cancelled"]
+
+
+async def test_children_are_cancelled_with_their_parent_and_waited_for_when_asked() -> None:
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        did.append("child cleaned")
+
+    @workflow("small", on_cancel=clean)
+    async def small(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.wait(paid)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.step("a", double, 1)
+        await ctx.run(small.build(Number()).id("c"), on_cancel="wait")
+
+    async def no_op(ctx: WorkflowContext, p: Any) -> None: ...
+
+    @workflow("v", on_cancel=no_op)
+    async def v(ctx: WorkflowContext) -> None:
+        await ctx.run(small.build(Number()).id("d"), on_cancel="wait")
+
+    async with World(w, v, small) as world:
+        run = await v.start(world.app, id="r")
+        await world.until("r", "suspended")
+        await world.until("d", "suspended")
+        await run.cancel("all of it")
+        with pytest.raises(RunCancelled):
+            await run.result("5s")
+        assert (await world.app.workflows.get("d")).state == "cancelled"
+    assert did == ["child cleaned"]
+
+
+async def test_policies_cancel_with_their_reason() -> None:
+    @workflow("w", cancel_after="1h")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.wait(paid)
+
+    @workflow("v", max_suspend="1m")
+    async def v(ctx: WorkflowContext) -> None:
+        await ctx.wait(paid)
+
+    async with World(w, v) as world:
+        long, short = await w.start(world.app, id="w"), await v.start(world.app, id="v")
+        await world.until("w", "suspended")
+        await world.pass_time("v", "1m")
+        with pytest.raises(RunCancelled, match="max_suspend"):
+            await short.result("5s")
+        world.clock.advance("1h")
+        with pytest.raises(RunCancelled, match="cancel_after"):
+            await long.result("5s")
+
+
+# ---------------------------------------------------------------- what must not be done
+
+
+async def test_a_swallowed_suspension_is_reported_and_nothing_is_done_after_it(
+    logged: pytest.LogCaptureFixture,
+) -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        try:
+            await ctx.sleep("s", "1h")
+        except BaseException:
+            did.append("swallowed")
+        return await ctx.step("a", double, 1)
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        assert await run.result("5s") == 2
+    assert did == ["swallowed", ("double", 1)]
+    assert "swallowed the exception that suspends run r" in logged.text
+
+
+# ---------------------------------------------------------------- changed code
+
+
+def version_of(*names: str, on_change: Any = "block", item: int = 1) -> AnyDeclaredWorkflow:
+    """A workflow with steps of these names, and a sleep behind the first two."""
+
+    @workflow("w", on_change=on_change)
+    async def w(ctx: WorkflowContext) -> list[int]:
+        found = []
+        for place, name in enumerate(names):
+            if place == 2:
+                await ctx.sleep("s", "1h")
+            found.append(await ctx.step(name, double, item))
+        return found
+
+    return w
+
+
+async def deploy(first: AnyDeclaredWorkflow, second: AnyDeclaredWorkflow, states: tuple[str, ...]) -> Any:
+    """The run that was begun by the first code and goes on with the second."""
+    clock = FakeClock()
+    app = Stem.in_memory(workflows=[first], clock=clock)
+    old = World(first)
+    old.app, old.clock = app, clock
+    async with old:
+        await first.start(app, id="r")
+        await old.until("r", "suspended")
+    new = World(second)
+    new.app = Stem.in_memory(workflows=[second], clock=clock)
+    new.app._store, new.clock = app._store, clock
+    async with new:
+        clock.advance("1h")
+        return await new.until("r", *states)
+
+
+async def test_a_renamed_step_stands_still_instead_of_being_done_twice() -> None:
+    seen = await deploy(version_of("a", "b", "c"), version_of("a", "bb", "c"), ("blocked",))
+    assert "'bb' is new at place 1, where this run has recorded 'b'" in seen.reason
+    assert did == [("double", 1), ("double", 1)]
+
+
+async def test_a_removed_step_is_noticed() -> None:
+    seen = await deploy(version_of("a", "b", "c"), version_of("b", "c", "d"), ("blocked",))
+    assert "recorded 'a'" in seen.reason or "never reached" in seen.reason
+
+
+async def test_other_inputs_are_noticed_and_follow_on_change(logged: pytest.LogCaptureFixture) -> None:
+    seen = await deploy(version_of("a", "b", "c"), version_of("a", "b", "c", item=7), ("blocked",))
+    assert "'a' was given other inputs when it was recorded" in seen.reason
+    did.clear()
+    seen = await deploy(version_of("a", "b", "c"), version_of("a", "b", "c", on_change="warn", item=7), ("succeeded",))
+    assert seen.result == "[2,2,14]"
+    assert "'a' was given other inputs" in logged.text
+    seen = await deploy(version_of("a", "b", "c"), version_of("a", "b", "c", on_change="rerun", item=7), ("succeeded",))
+    assert seen.result == "[14,14,14]"
+    assert [(one.key, one.aside) for one in seen.steps if one.aside] == [("a", True), ("b", True)]
+
+
+async def test_steps_of_a_loop_may_come_in_another_order() -> None:
+    seen = await deploy(version_of("a[1]", "a[2]", "c"), version_of("a[2]", "a[1]", "c"), ("succeeded",))
+    assert seen.result == "[2,2,2]"
+    assert len(did) == 3
+
+
+async def test_a_numbered_loop_whose_items_move_is_noticed() -> None:
+    def numbered(*items: int) -> AnyDeclaredWorkflow:
+        @workflow("w")
+        async def w(ctx: WorkflowContext) -> list[int]:
+            found = [await ctx.options(auto_version=True).step("a", double, item) for item in items]
+            await ctx.sleep("s", "1h")
+            return found
+
+        return w
+
+    seen = await deploy(numbered(1, 2), numbered(2, 1), ("blocked",))
+    assert "'a#0' was given other inputs" in seen.reason
+
+
+async def test_a_result_that_does_not_fit_any_more_is_upcast_or_stands_still() -> None:
+    async def old() -> Old:
+        return Old(total=5)
+
+    async def new() -> New:
+        raise AssertionError("must not run again")
+
+    def first() -> AnyDeclaredWorkflow:
+        @workflow("w")
+        async def w(ctx: WorkflowContext) -> int:
+            await ctx.step("a", old)
+            await ctx.sleep("s", "1h")
+            return 0
+
+        return w
+
+    def second(upcast: Any) -> AnyDeclaredWorkflow:
+        @workflow("w")
+        async def w(ctx: WorkflowContext) -> str:
+            found = await ctx.options(upcast=upcast).step("a", new)
+            await ctx.sleep("s", "1h")
+            return found.currency
+
+        return w
+
+    seen = await deploy(first(), second(None), ("blocked",))
+    assert "the result of step 'a', stored by version 1 of the workflow, does not fit" in seen.reason
+    assert "currency: Field required" in seen.reason
+    seen = await deploy(first(), second(lambda value: New(**value, currency="EUR")), ("succeeded",))
+    assert seen.result == '"EUR"'
+
+
+async def test_patched_is_true_for_new_runs_and_false_for_those_beyond_it() -> None:
+    def before() -> AnyDeclaredWorkflow:
+        @workflow("w")
+        async def w(ctx: WorkflowContext) -> list[int]:
+            a = await ctx.step("a", double, 1)
+            await ctx.sleep("s", "1h")
+            return [a]
+
+        return w
+
+    def after() -> AnyDeclaredWorkflow:
+        @workflow("w")
+        async def w(ctx: WorkflowContext) -> list[int]:
+            found = []
+            if await ctx.patched("with-b"):
+                found.append(await ctx.step("b", double, 5))
+            found.append(await ctx.step("a", double, 1))
+            await ctx.sleep("s", "1h")
+            return found
+
+        return w
+
+    assert (await deploy(before(), after(), ("succeeded",))).result == "[2]"
+    assert (await deploy(after(), after(), ("succeeded",))).result == "[10,2]"
+
+
+async def test_two_versions_run_side_by_side() -> None:
+    @workflow("w", version=1)
+    async def one(ctx: WorkflowContext) -> int:
+        return 1
+
+    @workflow("w", version=2)
+    async def two(ctx: WorkflowContext) -> int:
+        return 2
+
+    async with World(one, two) as world:
+        assert await (await one.start(world.app)).result("5s") == 1
+        assert await (await world.app.workflows.start("w")).result("5s") == 2
+        assert await (await world.app.workflows.start("w@1")).result("5s") == 1
+
+
+async def test_parameters_that_do_not_fit_block_the_run() -> None:
+    class More(BaseModel):
+        n: int = 1
+        needed: str
+
+    @workflow("w")
+    async def first(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.sleep("s", "1h")
+
+    @workflow("w")
+    async def second(ctx: WorkflowContext, p: More) -> None:
+        await ctx.sleep("s", "1h")
+
+    seen = await deploy_with_params(first, second)
+    assert "its parameters do not fit More -> None: needed: Field required" in seen.reason
+
+
+async def deploy_with_params(first: Any, second: Any) -> Any:
+    clock = FakeClock()
+    old = World(first)
+    old.app, old.clock = Stem.in_memory(workflows=[first], clock=clock), clock
+    async with old:
+        await first.start(old.app, Number(), id="r")
+        await old.until("r", "suspended")
+    new = World(second)
+    new.app, new.clock = Stem.in_memory(workflows=[second], clock=clock), clock
+    new.app._store = old.app._store
+    async with new:
+        clock.advance("1h")
+        return await new.until("r", "blocked")
+
+
+# ---------------------------------------------------------------- rewinding, resuming, losing
+
+
+async def test_a_rewind_does_the_steps_again() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> list[int]:
+        a = await ctx.step("a", double, 1)
+        b = await ctx.step("b", double, a)
+        return [a, b]
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        assert await run.result("5s") == [2, 4]
+        await world.app.workflows.rewind("r", "b")
+        assert await run.result("5s") == [2, 4]
+        seen = await run.status()
+    assert did == [("double", 1), ("double", 2), ("double", 2)]
+    assert [(one.key, one.aside) for one in seen.steps] == [("a", False), ("b", False), ("b", True)]
+
+
+async def test_a_rewound_call_is_a_new_job() -> None:
+    @task("job")
+    async def job(p: Number) -> int:
+        did.append("job")
+        return 1
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.call(job.build(Number()))
+
+    async with World(w, tasks=(job,)) as world:
+        run = await w.start(world.app, id="r")
+        assert await run.result("5s") == 1
+        await world.app.workflows.rewind("r", "job")
+        assert await run.result("5s") == 1
+    assert did == ["job", "job"]
+
+
+async def test_a_worker_that_stops_hands_its_runs_back_at_the_next_step() -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> int:
+        begun.set()
+        await go.wait()
+        return 1
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.step("a", slow) + await ctx.step("b", double, 1)
+
+    app = Stem.in_memory(workflows=[w])
+    async with app:
+        first = app.worker()
+        await first.start()
+        run = await w.start(app)
+        await begun.wait()
+        stopping = asyncio.create_task(first.stop("warm"))
+        await asyncio.sleep(0.05)
+        go.set()
+        await stopping
+        seen = await run.status()
+        assert (seen.state, [one.key for one in seen.steps]) == ("queued", ["a"])
+        async with app.worker():
+            assert await run.result("5s") == 3
+        assert (await run.status()).takeovers == 0
+
+
+async def test_workers_that_die_over_a_run_put_it_into_quarantine() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.step("a", double, 1)
+
+    clock = FakeClock()
+    world = World(w)
+    world.app, world.clock = Stem.in_memory(workflows=[w], clock=clock), clock
+    async with world.app:
+        run = await w.start(world.app, id="r")
+        for _ in range(6):
+            await world.app.engine.workflows.claim(["\x01w@1"], 1, "dies/runs")
+            clock.advance("31s")
+    async with world:
+        seen = await world.until("r", "quarantined")
+        assert "5 workers in a row were lost" in seen.reason
+        assert "dies/runs" in seen.reason
+        assert did == []
+        assert await world.app.workflows.resume("r")
+        assert not await world.app.workflows.resume("r")
+        assert await run.result("5s") == 2
+
+
+async def test_a_result_type_that_cannot_be_read_is_an_error_and_not_a_guess() -> None:
+    class Hidden(BaseModel):
+        n: int
+
+    async def hidden() -> Hidden:
+        return Hidden(n=1)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return (await ctx.step("a", hidden)).n
+
+    async with World(w) as world:
+        with pytest.raises(RunFailed, match=r"the result type of .*hidden cannot be read: name 'Hidden'"):
+            await (await w.start(world.app)).result("5s")
+
+
+async def test_ctx_transaction_needs_a_store_that_has_them() -> None:
+    def book(tx: Any) -> int:
+        return 1
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.transaction("a", book)
+
+    async with World(w) as world:
+        with pytest.raises(RunFailed, match=r"ctx\.transaction needs a store"):
+            await (await w.start(world.app)).result("5s")
+
+
+def test_a_workflow_is_refused_in_words() -> None:
+    with pytest.raises(Exception, match="must be an async def"):
+        workflow("w")(lambda ctx: None)  # type: ignore[misc, arg-type]
+    with pytest.raises(Exception, match="must take"):
+
+        @workflow("w")  # type: ignore[arg-type]
+        async def bad(p: Number) -> None: ...
+
+    with pytest.raises(Exception, match="has no option 'cancel_aftr'; did you mean 'cancel_after'"):
+        workflow("w", cancel_aftr="1h")
+    with pytest.raises(Exception, match="a workflow's name"):
+        workflow("no name")
+    with pytest.raises(Exception, match="version must be a whole number"):
+        workflow("w", version=0)
