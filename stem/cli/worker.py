@@ -34,10 +34,13 @@ LONGEST_WAIT: Final = 5.0
 STEPS: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
 
 
-@click.command(cls=Command, short_help="run the tasks of an app until told to stop")
+@click.command(cls=Command, short_help="run tasks and workflows of an app until told to stop")
 @click.option("-c", "--concurrency", type=click.IntRange(min=1), default=100, show_default=True, help="Jobs at once.")
 @click.option("-Q", "--queues", default="", metavar="A,B", help="Only these queues; else all that the tasks name.")
-@click.option("--burst", is_flag=True, help="Stop when no job is ready or running.")
+@click.option(
+    "--workflows", metavar="A,B", help="Only runs of these workflows; 'none' for none; else of all the app has."
+)
+@click.option("--burst", is_flag=True, help="Stop when no job or run is ready or running.")
 @click.option("--strict", is_flag=True, help="Higher priorities always first, even if lower ones starve.")
 @click.option("--name", default="", help="What the worker's name begins with; else host and pid.")
 @click.option("--wait", type=Span(), default="30s", show_default=True, help="How long to wait for the store at start.")
@@ -54,6 +57,7 @@ def command(
     asked: Said,
     concurrency: int,
     queues: str,
+    workflows: str | None,
     burst: bool,
     strict: bool,
     name: str,
@@ -62,7 +66,7 @@ def command(
     log_level: str,
     dev: str | None,
 ) -> int:
-    """Run the tasks of an app until told to stop.
+    """Run tasks and workflows of an app until told to stop.
 
     TERM or Ctrl-C: running jobs come to their end. Again: they are stopped and handed back to the queue.
     QUIT, or a third time: they are handed back at once.
@@ -79,6 +83,7 @@ def command(
     options: dict[str, Any] = {
         "concurrency": concurrency,
         "queues": named,
+        "workflows": _workflows(workflows),
         "name": name,
         "strict": strict,
         "burst": burst,
@@ -87,6 +92,13 @@ def command(
     tune()
     banner = log_format == "text" and dev != "again"
     return asyncio.run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev is not None))
+
+
+def _workflows(said: str | None) -> list[str] | None:
+    """The names after --workflows; None: all."""
+    if said is None:
+        return None
+    return [name for name in (one.strip() for one in said.split(",")) if name and name != "none"]
 
 
 def refuse_where_workers_cannot_run(platform: str) -> None:
@@ -234,6 +246,7 @@ def _banner(app: Stem, worker: Worker, concurrency: int) -> str:
         "engine": f"{redacted(app.url)} ({told.get('durability', told.get('engine', ''))})",
         "queues": ", ".join(worker.queues),
         "tasks": f"{len(names)}: {listed}" if names else "none",
+        **({"workflows": ", ".join(worker.lines)} if worker.lines else {}),
         "concurrency": str(concurrency),
         "process": f"{os.getpid()}, as {worker.name}, namespace {app.namespace}",
     }

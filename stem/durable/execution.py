@@ -67,6 +67,8 @@ class Execution:
         self.undo = Undo(self)
         self.recalling = False
         self.cleaning = False
+        #: Every difference between code and record counts, whatever the workflow says.
+        self.strict = False
         self.params: BaseModel | None = None
         self.previous: Any = None
         self.main: asyncio.Task[Any] | None = None
@@ -142,10 +144,7 @@ class Execution:
             await self.journal.commit(then=Quarantine(reason))
             log.error("run %s (%s) is quarantined: %s", claimed.id, self.workflow.name, reason)
             return "quarantined"
-        try:
-            self.params = self.workflow.arguments.decode(claimed.params)
-        except ValidationError as fault:
-            raise Blocked(f"its parameters do not fit {self.workflow.signature}: {'; '.join(faults(fault))}") from None
+        self._read_params()
         if notes.phase == "failing":
             await self._recall()
             return await self._fail(notes.error or ErrorRecord("Exception", ""))
@@ -163,6 +162,27 @@ class Execution:
         except Exception as fault:
             return await self._fail(error_of(fault))
         return await self._succeed(value)
+
+    def _read_params(self) -> None:
+        try:
+            self.params = self.workflow.arguments.decode(self.claimed.params)
+        except ValidationError as fault:
+            raise Blocked(f"its parameters do not fit {self.workflow.signature}: {'; '.join(faults(fault))}") from None
+
+    async def replay_only(self) -> None:
+        """Run the code along its record, and nothing more; Blocked when it does not fit."""
+        self.main = asyncio.current_task()
+        self._read_params()
+        self.recalling = True
+        try:
+            await self._body()
+        except (Recalled, Cancelling):
+            return
+        except Exception:
+            log.debug("run %s raises as it goes along", self.claimed.id, exc_info=True)
+        left = self.replay.unreached()
+        if left:
+            raise Blocked(f"recorded and never reached by the code of today: {', '.join(map(repr, left))}")
 
     async def _body(self) -> Any:
         """Run the workflow's own code; what it swallows of what is thrown through it is reported."""
@@ -292,6 +312,8 @@ class Execution:
     def differs(self, change: str) -> bool:
         """The code does not fit the record. Whether the step shall be done again; Blocked when the run shall stand still."""
         what = self.workflow.options.on_change
+        if self.strict:
+            raise Blocked(change)
         if what == "block":
             raise Blocked(
                 f"the code has changed: {change}. Deploy code that fits, rewind the run, or declare the workflow with "

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stem.contracts.engine import Engine
-from stem.contracts.workflows import RunFilter
+from stem.contracts.workflows import RunDetail, RunFilter
 from stem.core.codec import faults
 from stem.core.cursor import page_size
 from stem.core.events import Mailbox, Topic
@@ -16,7 +16,9 @@ from stem.core.registry import Workflows
 from stem.core.run import RunState, box_topic, event_topic
 from stem.core.run_view import MessageView, Run
 from stem.core.workflow import WorkflowCall
+from stem.durable.check import check_run
 from stem.durable.client import RunClient
+from stem.durable.explain import Finding, doctor, explain
 from stem.durable.handle import DurableHandle, cancel_run, settle_down
 from stem.durable.views import WaiterView, message_view, run_view, waiter_view
 from stem.errors import ConfigError, InvalidArgumentsError, RunError, UnknownRunError
@@ -109,9 +111,7 @@ class WorkflowsView:
 
     async def get(self, run: str) -> Run:
         """One run, whole; UnknownRunError."""
-        detail = await self._engine().workflows.get(run)
-        if detail is None:
-            raise UnknownRunError(run)
+        detail = await self._detail(run)
         return run_view(detail.row, detail)
 
     async def list(
@@ -156,6 +156,46 @@ class WorkflowsView:
     async def events(self, *, limit: int = 100) -> Sequence[MessageView]:
         """Events that are kept and messages nobody has read, the newest first."""
         return [message_view(one) for one in await self._engine().workflows.events(limit=limit)]
+
+    # ---------------------------------------------------------------- what is wrong
+
+    async def explain(self, run: str) -> Sequence[str]:
+        """Why a run does not move, or how it ended: a sentence each, the most important first. UnknownRunError."""
+        return await explain(self._engine(), await self._detail(run))
+
+    async def doctor(self) -> AsyncIterator[Finding]:
+        """Runs that will not go on by themselves: what is wrong with each, and the cure."""
+        async for one in doctor(self._engine()):
+            yield one
+
+    async def check(self, *, workflow: str = "", limit: int = 1_000) -> AsyncIterator[tuple[Run, str]]:
+        """Replay runs that have not ended against the code of today, writing nothing: each, and how they differ ("": they
+        fit). Runs of versions that are not here are told so. The newest `limit` of them.
+        """
+        known = {(one.name, one.version): one for one in self._known().declared()}
+        async for seen in self._unfinished(workflow, limit):
+            declared = known.get((seen.workflow, seen.version))
+            if declared is None:
+                yield seen, f"this app does not have version {seen.version} of {seen.workflow!r}"
+                continue
+            detail = await self._engine().workflows.get(seen.id)
+            if detail is not None:
+                yield seen, await check_run(declared, detail)
+
+    async def _unfinished(self, workflow: str, limit: int) -> AsyncIterator[Run]:
+        states: tuple[RunState, ...] = ("queued", "running", "suspended", "blocked", "quarantined")
+        left = limit
+        async for seen in self.all(states=states, workflow=workflow):
+            if not left:
+                return
+            left -= 1
+            yield seen
+
+    async def _detail(self, run: str) -> RunDetail:
+        detail = await self._engine().workflows.get(run)
+        if detail is None:
+            raise UnknownRunError(run)
+        return detail
 
     async def _row(self, run: str) -> None:
         if await self._engine().workflows.get(run, whole=False) is None:

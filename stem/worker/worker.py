@@ -230,6 +230,11 @@ class Worker:
         return sum(one.task is not None and not one.ended for one in self._held.values())
 
     @property
+    def lines(self) -> list[str]:
+        """Workflows and versions whose runs it takes, as 'orders.fulfil@1'."""
+        return [line for lane in self._lanes for line in lane.lines]
+
+    @property
     def strange_queues(self) -> list[str]:
         """Queues that were asked for, although no task and no queue of the app has that name."""
         return [name for name in self.queues if name not in self.known_queues]
@@ -368,7 +373,7 @@ class Worker:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "queues": list(self.queues),
-            "workflows": [line for lane in self._lanes for line in lane.lines],
+            "workflows": self.lines,
             "concurrency": self._config.concurrency,
             "running": self.running,
             "started_at": self._started_at,

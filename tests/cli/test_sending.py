@@ -67,7 +67,7 @@ ECHO = TaskDefinition("demo.echo", args=Hello, returns=Hello)
     ],
 )
 def test_words_become_what_the_model_reads(words: list[str], arrives: dict[str, Any]) -> None:
-    given = parse(ECHO, words)
+    given = parse(ECHO.name, ECHO.args_model, words)
     sent = ECHO.build(ECHO.arguments.from_mapping(given)).request.args
     assert json.loads(sent.model_dump_json(by_alias=True, exclude_unset=True)) == arrives
 
@@ -85,17 +85,17 @@ def test_words_become_what_the_model_reads(words: list[str], arrives: dict[str, 
 )
 def test_words_that_name_no_field_are_refused_with_the_nearest(words: list[str], said: str) -> None:
     with pytest.raises(InvalidArgumentsError) as refused:
-        parse(ECHO, words)
+        parse(ECHO.name, ECHO.args_model, words)
     assert said in str(refused.value)
 
 
 def test_a_strict_model_gets_what_the_text_says_as_json() -> None:
     strict = TaskDefinition("demo.strict", args=Strict, returns=int)
-    assert parse(strict, ["name=3", "times=3"]) == {"name": "3", "times": 3}
+    assert parse(strict.name, strict.args_model, ["name=3", "times=3"]) == {"name": "3", "times": 3}
 
 
 def test_a_model_that_takes_other_fields_gets_them() -> None:
-    assert parse(TaskDefinition("demo.open", args=Open, returns=int), ["a=b"]) == {"a": "b"}
+    assert parse("demo.open", Open, ["a=b"]) == {"a": "b"}
 
 
 def test_the_example_shown_is_the_simplest_task_with_arguments() -> None:

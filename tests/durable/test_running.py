@@ -144,7 +144,8 @@ async def test_none_is_a_result_like_others() -> None:
     async with World(w) as world:
         run = await w.start(world.app, id="r")
         await world.pass_time("r", "1h")
-        assert await run.result("5s") is None
+        await run.result("5s")
+        assert (await run.status()).result == "null"
     assert did == ["nothing"]
 
 
