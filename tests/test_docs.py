@@ -301,3 +301,14 @@ def test_a_block_knows_what_it_prints() -> None:
 def test_links_in_code_and_to_other_sites_do_not_count() -> None:
     assert links("[a](b.md#c) [d](https://example.org)\n```text\n[e](f.md)\n```\n") == ["b.md#c"]
     assert anchors("# Soft limits, and hard ones\n") == {"soft-limits-and-hard-ones"}
+
+
+@pytest.mark.parametrize("page", ["docs/reference/promises.md", "docs/reference/workflows.md"])
+def test_the_tests_that_a_page_names_are_there(page: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", PAGES[page]))
+    code = "".join(
+        path.read_text("utf-8") for folder in ("tests", "stem/testing") for path in (ROOT / folder).rglob("*.py")
+    )
+    known = set(re.findall(r"def (test_\w+)", code))
+    assert named
+    assert named <= known

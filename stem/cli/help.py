@@ -7,8 +7,8 @@ import sys
 #: Heading -> commands under it, each with one line that says what it does.
 GROUPS = {
     "Run": {
-        "dev": "run tasks and workflows of an app here and restart when its code changes",
-        "worker": "run tasks and workflows of an app until told to stop",
+        "dev": "run an app here, and restart it when its code changes",
+        "worker": "run the tasks and workflows of an app until told to stop",
     },
     "Send": {
         "enqueue": "enqueue a job by the name of its task (also: call)",
@@ -18,7 +18,7 @@ GROUPS = {
         "jobs": "list jobs, show one, cancel some",
         "queues": "list queues; pause, resume or purge them",
         "dlq": "list dead letters, show one; replay or purge them",
-        "wf": "workflow runs: start, list, show, explain, cancel, rewind, ...",
+        "wf": "start workflow runs; list, show and explain them; cancel, rewind",
         "tasks": "list the tasks of an app with their signatures",
         "health": "ask the database whether it answers, and who is alive",
     },
