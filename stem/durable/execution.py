@@ -123,7 +123,7 @@ class Execution:
         try:
             return await self._run()
         except Lost:
-            return "lost" if not self.journal.ended else "released"
+            return "lost"
         except HandedBack:
             return await self._release()
         except Blocked as fault:

@@ -15,7 +15,7 @@ from stem.contracts.workflows import Transactional, Workflows
 from stem.core.notes import Notes, decode_notes, encode_notes
 from stem.core.retry import RetryPolicy, backoff_ms
 from stem.core.run import CancelRequest, Change, ClaimedRun, Committed, Step
-from stem.durable.leaving import Lost
+from stem.durable.leaving import HandedBack, Lost
 from stem.errors import EngineUnavailableError, WorkflowError
 
 log = logging.getLogger("stem.durable")
@@ -37,6 +37,8 @@ class Journal:
         self.stop_by = stop_by
         self.lost = False
         self.ended = False
+        #: Nothing more can be written by this claim: it has ended the run's stay, or lost an answer.
+        self.over = False
         self.committing = False
         self._number = 0
         self._noted = claimed.notes
@@ -60,8 +62,10 @@ class Journal:
             return made
 
     async def _put(self, fields: dict[str, Any], work: Callable[[Any], Step] | None) -> tuple[Committed, Any]:
-        if self.lost or self.ended:
+        if self.lost:
             raise Lost
+        if self.over:
+            raise HandedBack
         notes = encode_notes(self.notes)
         self._number += 1
         change = Change(number=self._number, notes=None if notes == self._noted else notes, **fields)
@@ -70,13 +74,17 @@ class Journal:
             said, made = await self._send(change, work)
         finally:
             self.committing = False
-        if said.status != "done":
-            self.lost, self.ended = True, said.ended
+        if said.status == "lost":
+            self.lost = True
             raise Lost
+        if said.status == "repeated":
+            # it was stored, and what it answered is lost: whoever claims the run next finds it in the store
+            self.over, self.ended = True, said.ended
+            raise HandedBack
         self._noted = notes
         self._skew = said.now - time.monotonic() * 1000
         self.stop_by = time.monotonic() + self.claimed.lease_ms / 1000
-        self.ended = said.ended
+        self.ended = self.over = said.ended
         self.cancel = said.cancel or self.cancel
         return said, made
 

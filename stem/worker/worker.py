@@ -153,9 +153,6 @@ class Worker:
         self._signals.worker_started.emit(WorkerEvent(worker=self.name, queue=",".join(self.queues)))
 
     def _start_lanes(self, renewer: Renewer) -> list[asyncio.Task[None]]:
-        def active() -> None:
-            self._activity += 1
-
         return [
             task
             for number, lane in enumerate(self._lanes)
@@ -166,7 +163,7 @@ class Worker:
                 expect=renewer.expect,
                 idle=partial(self._nothing_to_do, number),
                 mark=lambda: self._activity,
-                active=active,
+                active=self._ended_one,
             )
         ]
 
@@ -333,9 +330,15 @@ class Worker:
     def _forget(self, job_id: str) -> None:
         """A delivery is over; the last one of a burst is a reason to look whether there is more."""
         self._held.pop(job_id, None)
+        self._ended_one()
+
+    def _ended_one(self) -> None:
+        """Something began or ended: what was found empty before need not be so any more."""
         self._activity += 1
-        if self._config.burst and not self._held:
+        if self._config.burst and not self._held and not any(lane.running for lane in self._lanes):
             self._claimer.look_again()
+            for lane in self._lanes:
+                lane.look_again()
 
     def _stored(self, settlement: Settlement, answer: Settled) -> None:
         """The store has answered: tell observers, or say that it was too late."""

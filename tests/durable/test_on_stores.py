@@ -1,0 +1,264 @@
+"""Workflows on real stores: the same life on SQLite and Redis, transactions, and workers that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from stem import (
+    JobFailed,
+    Mailbox,
+    RunFailed,
+    Stem,
+    Topic,
+    Transaction,
+    WorkflowContext,
+    WorkflowDefinition,
+    task,
+    workflow,
+)
+from stem.errors import EngineUnavailableError
+from stem.memory.engine import MemoryEngine
+from stem.testing.sabotage import Sabotage
+from tests.servers.redis import RedisServer
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Order(BaseModel):
+    id: str
+    total: int = 5
+
+
+shipped = Topic("order.shipped", payload=str)
+approval = Mailbox("approval", payload=bool)
+
+
+async def charge(order: Order) -> str:
+    return f"charge-{order.id}"
+
+
+def plain(number: int) -> int:
+    return number + 1
+
+
+@task("invoice", max_retries=0)
+async def invoice(order: Order) -> int:
+    if order.total < 0:
+        raise ValueError("nothing to invoice")
+    return order.total * 2
+
+
+@workflow("small")
+async def small(ctx: WorkflowContext, order: Order) -> int:
+    await ctx.sleep("s", 0.02)
+    return await ctx.step("plain", plain, order.total)
+
+
+@workflow("whole")
+async def whole(ctx: WorkflowContext, order: Order) -> list[Any]:
+    charged = await ctx.step("charge", charge, order)
+    await ctx.sleep("nap", 0.05)
+    parcel = await ctx.wait(shipped, key=order.id)
+    granted = await ctx.wait(approval)
+    async with ctx.gather() as g:
+        invoiced = g.call(invoice.build(order))
+        child = g.run(small.build(order))
+        counted = g.step("plain", plain, 1)
+    try:
+        await ctx.call(invoice.build(Order(id="bad", total=-1)))
+    except JobFailed as fault:
+        return [charged, parcel, granted, await invoiced, await child, await counted, fault.error_type]
+    return []
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with RedisServer.start() as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def app(request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer) -> AsyncIterator[Stem]:
+    urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path / 'stem.db'}", "redis": server.url}
+    server.ask("FLUSHALL")
+    made = Stem(urls[request.param], tasks=[invoice], workflows=[whole, small])
+    async with made:
+        yield made
+
+
+async def test_a_whole_life_on_every_store(app: Stem) -> None:
+    async with app.worker():
+        runs = [await whole.start(app, Order(id=str(n)), id=f"r{n}") for n in range(20)]
+        for n in range(20):
+            await shipped.emit(app, f"parcel-{n}", key=str(n))
+            await approval.send(app, f"r{n}", n % 2 == 0, id="click")
+        found = [await run.result("20s") for run in runs]
+    assert found == [[f"charge-{n}", f"parcel-{n}", n % 2 == 0, 10, 6, 2, "ValueError"] for n in range(20)]
+    seen = await runs[0].status()
+    assert [one.kind for one in seen.steps] == ["step", "sleep", "wait", "wait", "call", "child", "step", "call"]
+    assert seen.waits == ()
+
+
+async def test_a_burst_ends_when_nothing_can_go_on(app: Stem) -> None:
+    """Runs enqueue jobs and jobs wake runs: the worker goes on until both are quiet."""
+    await approval.send(app, "r", True, start=whole.build(Order(id="1")).id("r"))
+    await shipped.emit(app, "parcel", key="1")
+    for _ in range(20):
+        await app.worker(burst=True, concurrency=4).run()
+        if (await app.workflows.get("r")).finished:
+            break
+        await asyncio.sleep(0.05)  # what sleeps is left alone by a burst
+    assert (await app.workflows.wait("r", "1s"))[3:] == [10, 6, 2, "ValueError"]
+
+
+async def test_a_lost_reply_of_a_commit_does_nothing_twice(app: Stem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third commit is stored and its reply lost; some never arrive at all."""
+    counted = [0]
+    store = app.engine.workflows
+    real = store.commit
+
+    async def commit(*args: Any) -> Any:
+        counted[0] += 1
+        if counted[0] % 5 == 0:
+            raise EngineUnavailableError("it did not arrive")
+        said = await real(*args)
+        if counted[0] % 3 == 0:
+            raise EngineUnavailableError("its reply was lost")
+        return said
+
+    monkeypatch.setattr(store, "commit", commit)
+    async with app.worker():
+        runs = [await whole.start(app, Order(id=str(n)), id=f"r{n}") for n in range(6)]
+        for n in range(6):
+            await shipped.emit(app, "parcel", key=str(n))
+            await approval.send(app, f"r{n}", True)
+        assert [(await run.result("20s"))[3] for run in runs] == [10] * 6
+    assert counted[0] > 30
+
+
+async def test_a_step_and_its_sql_are_one_transaction(tmp_path: Path) -> None:
+    def book(tx: Transaction, order: Order) -> int:
+        tx.execute("CREATE TABLE IF NOT EXISTS booking (id TEXT)")
+        tx.execute("INSERT INTO booking VALUES (?)", (order.id,))
+        if order.total < 0:
+            raise ValueError("too little")
+        if order.total == 0:
+            tx.execute("COMMIT")
+        return int(tx.execute("SELECT count(*) FROM booking").fetchone()[0])
+
+    @workflow("booking")
+    async def booking(ctx: WorkflowContext, order: Order) -> int:
+        return await ctx.transaction("book", book, order)
+
+    app = Stem(f"sqlite:///{tmp_path / 'stem.db'}", workflows=[booking])
+    async with app, app.worker():
+        for n in range(3):
+            assert await (await booking.start(app, Order(id=str(n)))).result("5s") == n + 1
+        with pytest.raises(RunFailed, match="too little"):
+            await (await booking.start(app, Order(id="x", total=-1))).result("5s")
+        with pytest.raises(RunFailed, match="COMMIT would reach beyond"):
+            await (await booking.start(app, Order(id="y", total=0))).result("5s")
+        run = await booking.start(app, Order(id="3"))
+        assert await run.result("5s") == 4
+
+
+async def test_a_cancel_reaches_a_worker_in_another_process_at_once(app: Stem) -> None:
+    begun = asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    @workflow("endless")
+    async def forever(ctx: WorkflowContext) -> None:
+        await ctx.step("a", endless)
+
+    app._workflows.add(forever)
+    async with app.worker():
+        run = await forever.start(app)
+        await asyncio.wait_for(begun.wait(), 10)
+        started = time.monotonic()
+        await run.cancel("enough")
+        async for seen in run.watch():
+            assert seen.state in {"running", "cancelled"}
+        assert (await run.status()).reason == "enough"
+    assert time.monotonic() - started < 5
+
+
+APP = """
+import os, time
+from pathlib import Path
+from stem import Stem, WorkflowContext, workflow
+
+HERE = Path(os.environ["HERE"])
+
+def work(number: int) -> int:
+    with (HERE / "seen").open("a") as seen:
+        seen.write(f"{number}:{os.getpid()}\\n")
+    if number == 1 and not (HERE / "go").exists():
+        time.sleep(60)
+    return number
+
+@workflow("w", visibility_timeout="1s")
+async def w(ctx: WorkflowContext) -> list[int]:
+    return [await ctx.step(f"a[{n}]", work, n) for n in range(3)]
+
+app = Stem(os.environ["URL"], workflows=[w])
+"""
+
+
+@pytest.mark.parametrize("store", ["sqlite", "redis"])
+async def test_another_worker_goes_on_where_one_was_killed(store: str, tmp_path: Path, server: RedisServer) -> None:
+    """Within the lease and a second, at the step that was interrupted."""
+    server.ask("FLUSHALL")
+    url = server.url if store == "redis" else f"sqlite:///{tmp_path / 'stem.db'}"
+    (tmp_path / "killed_app.py").write_text(APP)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}", "HERE": str(tmp_path), "URL": url}
+    command = [sys.executable, "-m", "stem", "worker", "-A", "killed_app", "--log-level", "error"]
+
+    def worker() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+
+    seen = tmp_path / "seen"
+    app = Stem(url)
+    async with app:
+        first = worker()
+        second = None
+        try:
+            definition = WorkflowDefinition("w", returns=list[int], visibility_timeout="1s")
+            run = await definition.start(app)
+            while not seen.exists() or "1:" not in seen.read_text():
+                await asyncio.sleep(0.02)
+            (tmp_path / "go").touch()
+            second = worker()
+            await asyncio.sleep(1)
+            killed = time.monotonic()
+            os.kill(first.pid, signal.SIGKILL)
+            assert await run.result("20s") == [0, 1, 2]
+            took = time.monotonic() - killed
+        finally:
+            for process in (first, second):
+                if process is not None:
+                    process.kill()
+                    process.wait()
+    steps = [line.partition(":")[0] for line in seen.read_text().split()]
+    assert steps == ["0", "1", "1", "2"]
+    assert took < 10
+
+
+def test_a_saboteur_knows_workflows() -> None:
+    sabotage = Sabotage(MemoryEngine())
+    sabotage.fail_after("workflows.commit")
+    assert sabotage.pending == {"workflows.commit": 1}
