@@ -38,4 +38,5 @@ async def main() -> None:
             print(fault.reason)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -46,4 +46,5 @@ async def main() -> None:
         print(f"more than 1,000 lines: {sum(found.values()) > 1_000}")
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

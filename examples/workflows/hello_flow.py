@@ -35,4 +35,5 @@ async def main() -> None:
             print(f"{step.pos} {step.key}: {step.value}")
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -44,4 +44,5 @@ async def main() -> None:
         print(await run.result(timeout="10s"))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -56,4 +56,5 @@ async def main() -> None:
         print(", ".join(step.key for step in (await run.status()).steps))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

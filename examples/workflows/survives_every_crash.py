@@ -49,4 +49,5 @@ async def test_an_order_survives_every_crash() -> None:
     print(f"{report.points} points, {report.schedules} lives, all ended {report.state}")
 
 
-asyncio.run(test_an_order_survives_every_crash())
+if __name__ == "__main__":
+    asyncio.run(test_an_order_survives_every_crash())

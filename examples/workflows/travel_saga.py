@@ -42,4 +42,5 @@ async def main() -> None:
         print(", ".join(f"{step.key} {step.outcome}" for step in (await run.status()).steps))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -30,4 +30,5 @@ async def main() -> None:
             print(f"{step.key} = {step.value}{' (put aside)' if step.aside else ''}")
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -238,6 +238,8 @@ class _Simulation:
                 await world.look(life)
                 if life.row.state in ENDED:
                     break
+                if life.row.state in {"blocked", "quarantined"}:
+                    raise Broken(f"with crashes at {_words(crashes)} the run is {life.row.state}: {life.row.reason}")
                 if left:
                     left = await world.deliver(left, 1)
                 elif not await world.let_time_go_by():
