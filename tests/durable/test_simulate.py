@@ -166,7 +166,7 @@ async def test_a_workflow_whose_steps_depend_on_chance_is_found() -> None:
         await ctx.step("even" if next(rounds) % 2 else "odd", nothing)
         return await ctx.step("b", nothing)
 
-    with pytest.raises(Broken, match="the run is blocked: the code has changed: step '(odd|even)' is new at place 1"):
+    with pytest.raises(Broken, match=r"the run is blocked: the code has changed: step '(odd|even)' is new at place 1"):
         await simulate(w)
 
 
