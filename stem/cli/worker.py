@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
@@ -23,6 +24,7 @@ from stem.values import plain
 if TYPE_CHECKING:
     from stem.app import Stem
     from stem.core.settle import Signal
+    from stem.observe.signals import RunEvent
     from stem.worker.worker import StopMode, Worker
 
 log = logging.getLogger("stem.worker")
@@ -273,5 +275,11 @@ def _show_jobs(app: Stem) -> None:
         text = plain(f"{event.task} {words} after {event.run_ms} ms (job {event.job_id})")
         log.info("%s", text, extra={"job_id": event.job_id, "task": event.task})
 
+    def show_run(event: RunEvent, words: str) -> None:
+        text = plain(f"{event.task} {words} (run {event.run_id})")
+        log.info("%s", text, extra={"run_id": event.run_id, "workflow": event.task})
+
     for name in ("job_succeeded", "job_snoozed", "job_cancelled"):
         app.signals.settled[name].connect(show)
+    for name in ("run_succeeded", "run_suspended", "run_cancelled"):
+        app.signals.runs[name].connect(partial(show_run, words=name.removeprefix("run_")))

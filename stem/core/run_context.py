@@ -190,8 +190,8 @@ class Steps(Protocol):
         ...
 
 
-class Gather(Protocol):
-    """Several things at once: `async with ctx.gather() as g`. The block ends when all of them have."""
+class Branches(Protocol):
+    """How steps are made beside others: `g` itself, or what `g.options(...)` gives."""
 
     @overload
     def step(
@@ -201,6 +201,40 @@ class Gather(Protocol):
     def step(self, name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Pending[R]: ...
     def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Pending[Any]:
         """A step beside others."""
+        ...
+
+    @overload
+    def step_in(
+        self,
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]: ...
+    @overload
+    def step_in(
+        self, name: str, fn: Callable[Concatenate[StepContext, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Pending[R]: ...
+    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Pending[Any]:
+        """The same for a function that takes a StepContext first."""
+        ...
+
+
+class Gather(Branches, Protocol):
+    """Several things at once: `async with ctx.gather() as g`. The block ends when all of them have."""
+
+    def options(
+        self,
+        *,
+        compensate: Callable[[Any], object] | None = ...,
+        auto_version: bool = ...,
+        max_retries: int = ...,
+        retry: RetryPolicy = ...,
+        timeout: Duration | None = ...,
+        upcast: Callable[[Any], Any] | None = ...,
+    ) -> Branches:
+        """As `ctx.options`."""
         ...
 
     def call(self, call: TaskEnqueueBuilder[R], /) -> Pending[R]:

@@ -56,7 +56,7 @@ class Context:
     """One run, as its workflow sees it."""
 
     def __init__(self, execution: Execution, *, prefix: str = "") -> None:
-        self._x, self._prefix = execution, prefix
+        self._x, self.prefix = execution, prefix
 
     # ---------------------------------------------------------------- facts
 
@@ -92,9 +92,7 @@ class Context:
 
     async def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         self.enter()
-        return await do_step(
-            self._x, self._prefix + step_name(name), DEFAULT_OPTIONS, fn, args, kwargs, plain_name=True
-        )
+        return await do_step(self._x, self.prefix + step_name(name), DEFAULT_OPTIONS, fn, args, kwargs, plain_name=True)
 
     async def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         return await self.step_with(DEFAULT_OPTIONS, name, fn, args, kwargs, inside=True)
@@ -131,18 +129,22 @@ class Context:
     ) -> Any:
         """A step with options of its own."""
         self.enter()
-        full = self._prefix + step_name(name)
+        full = self.prefix + step_name(name)
         return await do_step(
             self._x, full, options, fn, args, kwargs, inside=self.inside if inside else None, plain_name=True
         )
 
-    def inside(self, doing: Doing, *, branch: bool = False) -> Inside:
+    def inside(self, doing: Doing) -> Inside:
         """The StepContext of a step."""
-        return Inside(self._x, doing, branch=branch)
+        return Inside(self._x, doing, branch=False)
+
+    def inside_branch(self, doing: Doing) -> Inside:
+        """The same, of a step that is done beside others."""
+        return Inside(self._x, doing, branch=True)
 
     async def transaction(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         self.enter()
-        x, full = self._x, self._prefix + step_name(name)
+        x, full = self._x, self.prefix + step_name(name)
         begun = begin_step(x, full, DEFAULT_OPTIONS, fn, args, kwargs, kind="transaction", plain_name=True)
         if begun.reached.step is not None or x.recalling:
 
@@ -173,7 +175,7 @@ class Context:
     def sleeping(self, name: str, duration: Duration) -> Pending:
         """A sleep, begun."""
         ms = milliseconds(duration, what="sleep")
-        key = self._x.replay.name(self._prefix + step_name(name), auto_version=False)
+        key = self._x.replay.name(self.prefix + step_name(name), auto_version=False)
         return self.begin(key, StepMeta("sleep"), after_ms=ms)
 
     async def wait(
@@ -192,7 +194,7 @@ class Context:
         """A wait, begun."""
         topic, name = wait_names(event, key)
         after_ms = None if timeout is None else milliseconds(timeout, what="timeout")
-        numbered = self._x.replay.numbered(self._prefix + name)
+        numbered = self._x.replay.numbered(self.prefix + name)
         return self.begin(numbered, StepMeta("wait", inputs=topic), topic=topic, after_ms=after_ms, on_time="timeout")
 
     async def call(self, call: TaskEnqueueBuilder[Any], /) -> Any:
@@ -205,7 +207,7 @@ class Context:
         if not isinstance(call, TaskEnqueueBuilder):
             raise ConfigError(f"expected a call of a task, as ctx.call(charge.build(order)), found {call!r}")
         request = call.request
-        key = self._x.replay.numbered(self._prefix + request.task.name)
+        key = self._x.replay.numbered(self.prefix + request.task.name)
         meta = StepMeta("call", fn=request.task.name, inputs=fingerprint((request.args,), {}))
         job_id = request.id or self._made_id(key)
         made = self._x.means.submission(call, job_id, self.run_id, key)
@@ -230,7 +232,7 @@ class Context:
         if on_cancel not in _POLICIES:
             raise ConfigError(f"on_cancel must be 'cancel', 'abandon' or 'wait', found {on_cancel!r}")
         request = call.request
-        key = self._x.replay.numbered(self._prefix + request.workflow.name)
+        key = self._x.replay.numbered(self.prefix + request.workflow.name)
         child = self._child_id(call, key)
         new = self._x.means.new_run(call, child, Parent(self.run_id, key, on_cancel))
         meta = StepMeta("child", fn=request.workflow.name, inputs=fingerprint((request.params,), {}), policy=on_cancel)
@@ -254,7 +256,7 @@ class Context:
         self.enter()
         if not isinstance(call, TaskEnqueueBuilder):
             raise ConfigError(f"expected a call of a task, as ctx.enqueue(charge.build(order)), found {call!r}")
-        key = self._x.replay.numbered(f"{self._prefix}enqueue:{call.request.task.name}")
+        key = self._x.replay.numbered(f"{self.prefix}enqueue:{call.request.task.name}")
         made = self._x.means.submission(call, call.request.id or self._made_id(key), "", "")
         inputs = fingerprint((call.request.args,), {})
         await self._once(key, StepMeta("enqueue", fn=call.request.task.name, inputs=inputs), Call(key, made))
@@ -263,12 +265,12 @@ class Context:
     async def emit(self, topic: Topic[Any], value: Any, /, *, key: str = "") -> None:
         self.enter()
         event = topic.event(value, key=key)
-        name = self._x.replay.numbered(f"{self._prefix}emit:{topic.name}{f'[{key}]' if key else ''}")
+        name = self._x.replay.numbered(f"{self.prefix}emit:{topic.name}{f'[{key}]' if key else ''}")
         await self._once(name, StepMeta("emit", inputs=fingerprint((event.payload,), {})), Say(event))
 
     async def send(self, mailbox: Mailbox[Any], run_id: str, value: Any, /) -> None:
         self.enter()
-        name = self._x.replay.numbered(f"{self._prefix}send:{mailbox.name}[{text(run_id, 'the id of a run')}]")
+        name = self._x.replay.numbered(f"{self.prefix}send:{mailbox.name}[{text(run_id, 'the id of a run')}]")
         message = mailbox.message(run_id, value, id=self._made_id(name))
         await self._once(name, StepMeta("send", inputs=fingerprint((message.payload,), {})), Tell(message))
 
@@ -363,13 +365,13 @@ class Optioned:
     """Steps with options."""
 
     def __init__(self, context: Context, options: StepOptions) -> None:
-        self._context, self._options = context, options
+        self._context, self.options = context, options
 
     def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        return self._context.step_with(self._options, name, fn, args, kwargs, inside=False)
+        return self._context.step_with(self.options, name, fn, args, kwargs, inside=False)
 
     def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        return self._context.step_with(self._options, name, fn, args, kwargs, inside=True)
+        return self._context.step_with(self.options, name, fn, args, kwargs, inside=True)
 
 
 class StartedChild:

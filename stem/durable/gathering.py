@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.duration import Duration
 from stem.core.events import Mailbox, Topic
 from stem.core.run import OnParentEnd
-from stem.core.step import DEFAULT_OPTIONS, step_name
+from stem.core.step import DEFAULT_OPTIONS, StepOptions, step_name
 from stem.core.workflow import WorkflowCall
 from stem.durable.answers import call_value, child_value, event_value
 from stem.durable.leaving import Recalled
@@ -69,9 +69,31 @@ class Gathering:
 
     def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Working:
         """See Gather."""
+        return self.step_with(DEFAULT_OPTIONS, name, fn, args, kwargs, inside=False)
+
+    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Working:
+        """See Gather."""
+        return self.step_with(DEFAULT_OPTIONS, name, fn, args, kwargs, inside=True)
+
+    def options(self, **said: Any) -> OptionedBranches:
+        """See Gather."""
+        return OptionedBranches(self, self._context.options(**said).options)
+
+    def step_with(
+        self,
+        options: StepOptions,
+        name: str,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        inside: bool,
+    ) -> Working:
+        """A step beside others, with options of its own."""
         self._context.enter()
-        begun = begin_step(self._x, step_name(name), DEFAULT_OPTIONS, fn, args, kwargs)
-        work = finish_step(self._x, begun, DEFAULT_OPTIONS, fn, args, kwargs, branch=True)
+        begun = begin_step(self._x, self._context.prefix + step_name(name), options, fn, args, kwargs, plain_name=True)
+        make = self._context.inside_branch if inside else None
+        work = finish_step(self._x, begun, options, fn, args, kwargs, inside=make, branch=True)
         return self._add(Working(self._context, self._x, begun.reached.key, work))
 
     def call(self, call: TaskEnqueueBuilder[Any], /) -> Answered:
@@ -100,6 +122,19 @@ class Gathering:
     def _add(self, branch: B) -> B:
         self._branches.append(branch)
         return branch
+
+
+class OptionedBranches:
+    """Steps beside others, with options."""
+
+    def __init__(self, gathering: Gathering, options: StepOptions) -> None:
+        self._gathering, self._options = gathering, options
+
+    def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Working:
+        return self._gathering.step_with(self._options, name, fn, args, kwargs, inside=False)
+
+    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Working:
+        return self._gathering.step_with(self._options, name, fn, args, kwargs, inside=True)
 
 
 class Working:

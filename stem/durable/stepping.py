@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from stem.durable.execution import Execution
 
 log = logging.getLogger("stem.durable")
+#: Steps of one run: each time it goes on, all of them are read.
+MAX_STEPS: Final = 10_000
 _error: Final = msgspec.json.Decoder(ErrorRecord)
 
 
@@ -97,6 +99,10 @@ def begin_step(
     """Take the next place of the run, at the moment of the call."""
     if not callable(fn):
         raise ConfigError(f"step {name!r} must be given a function and its arguments, found {fn!r}")
+    if execution.replay.next_pos >= MAX_STEPS and not execution.cleaning:
+        raise WorkflowError(
+            f"a run may have {MAX_STEPS:,} steps, for every replay reads them all; give parts of it to children (ctx.run)"
+        )
     key = execution.replay.name(name if plain_name else step_name(name), auto_version=options.auto_version)
     codec = codec_of(fn)
     meta = StepMeta(

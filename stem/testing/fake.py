@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -12,7 +12,12 @@ from stem.core.context import Enqueued, JobHandle
 from stem.core.duration import Duration
 from stem.core.job import Job
 from stem.core.registry import Registry
+from stem.core.run import Event, Message
+from stem.core.run_view import Run
+from stem.core.submit import MAX_PAYLOAD
 from stem.core.task import AnyTask, TaskDefinition
+from stem.core.workflow import WorkflowCall, WorkflowDefinition
+from stem.durable.client import new_run
 
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R")
@@ -21,13 +26,17 @@ R = TypeVar("R")
 class FakeStem:
     """Takes the place of `Stem` where code under test enqueues: nothing runs, everything is remembered.
 
-    `fake.calls` are all calls in order; `fake.enqueued(charge)` the arguments given to one task; `fake.answer(charge,
+    `fake.runs`, `fake.events` and `fake.messages` are the runs started, events emitted and messages sent; `fake.started(
+    fulfil)` the parameters of one workflow's runs. `fake.calls` are all calls in order; `fake.enqueued(charge)` the arguments given to one task; `fake.answer(charge,
     receipt)` is what `result()` of its jobs will return, or raise when it is an exception. `fake.sync` takes the place
     of `app.sync`. `tasks` are those that can be enqueued by name.
     """
 
     def __init__(self, tasks: Iterable[AnyTask] = ()) -> None:
         self.calls: list[TaskEnqueueBuilder[Any]] = []
+        self.runs: list[WorkflowCall[Any]] = []
+        self.events: list[Event] = []
+        self.messages: list[Message] = []
         self._registry = Registry(tasks)
         self._answers: dict[str, object] = {}
 
@@ -64,13 +73,37 @@ class FakeStem:
         found: list[Any] = [call.request.args for call in self.calls if call.request.task.name == task.name]
         return found
 
-    def answer(self, task: TaskDefinition[Any, R], value: R | BaseException) -> None:
-        """Let `result()` of this task's jobs return `value`, or raise it, as JobFailed(...)."""
+    async def start_run(self, call: WorkflowCall[R], /) -> FakeRun[R]:
+        """Remember a run; its parameters are encoded, so what could not be stored is refused here too."""
+        new_run(call, "fake", None, max_payload=MAX_PAYLOAD)
+        self.runs.append(call)
+        return FakeRun(call.request.id or f"fake-run-{len(self.runs)}", call.request.workflow.name, self._answers)
+
+    async def emit_event(self, event: Event, /) -> bool:
+        """Remember an event; as if nobody had emitted it before."""
+        self.events.append(event)
+        return True
+
+    async def send_message(self, message: Message, start: WorkflowCall[Any] | None = None, /) -> bool:
+        """Remember a message, and the run that it may start."""
+        self.messages.append(message)
+        if start is not None:
+            await self.start_run(start.id(message.run))
+        return True
+
+    def started(self, workflow: WorkflowDefinition[A, Any]) -> list[A]:
+        """The parameters of every run of this workflow, in order."""
+        found: list[Any] = [call.request.params for call in self.runs if call.request.workflow.name == workflow.name]
+        return found
+
+    def answer(self, task: TaskDefinition[Any, R] | WorkflowDefinition[Any, R], value: R | BaseException) -> None:
+        """Let `result()` of this task's jobs or workflow's runs return `value`, or raise it, as JobFailed(...)."""
         self._answers[task.name] = value
 
     def reset(self) -> None:
         """Forget everything."""
-        self.calls.clear()
+        for remembered in (self.calls, self.runs, self.events, self.messages):
+            remembered.clear()
         self._answers.clear()
 
 
@@ -116,6 +149,37 @@ class FakeHandle(Generic[R]):
     def queued(self) -> Job:
         """The job, as it stays."""
         return Job(id=self._id, task=self._task, queue="default", state="queued")
+
+
+class FakeRun(Generic[R]):
+    """A handle on a run that will never go on."""
+
+    def __init__(self, run: str, workflow: str, answers: dict[str, object]) -> None:
+        self._id, self._workflow, self._answers = run, workflow, answers
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def started(self) -> Literal["new", "exists", "restarted"]:
+        return "new"
+
+    async def result(self, timeout: Duration | None = None) -> R:  # noqa: ARG002, ASYNC109 - as RunHandle has it
+        """What `FakeStem.answer` was told; AssertionError when it was told nothing."""
+        return FakeHandle[R](self._id, self._workflow, self._answers).answered()
+
+    async def status(self) -> Run:
+        """Queued, for ever."""
+        return Run(id=self._id, workflow=self._workflow, version=1, state="queued")
+
+    async def cancel(self, reason: str = "", *, terminate: bool = False) -> bool:  # noqa: ARG002 - as RunHandle has it
+        """Agree."""
+        return True
+
+    async def watch(self) -> AsyncIterator[Run]:
+        """One look."""
+        yield await self.status()
 
 
 class SyncFake:

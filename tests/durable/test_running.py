@@ -29,7 +29,7 @@ from stem import (
 )
 from stem.core.unique import Unique
 from stem.core.workflow import AnyDeclaredWorkflow
-from stem.testing import FakeClock
+from stem.testing import FakeClock, FakeStem
 
 pytestmark = pytest.mark.anyio
 SOON = RetryPolicy.fixed(0)
@@ -826,7 +826,21 @@ async def test_a_renamed_step_stands_still_instead_of_being_done_twice() -> None
 
 async def test_a_removed_step_is_noticed() -> None:
     seen = await deploy(version_of("a", "b", "c"), version_of("b", "c", "d"), ("blocked",))
-    assert "recorded 'a'" in seen.reason or "never reached" in seen.reason
+    assert "'c' is new at place 2, where this run has recorded 'a'" in seen.reason
+
+
+async def test_a_step_that_was_removed_and_has_nothing_new_in_its_place_is_noticed_at_the_end() -> None:
+    def with_steps(*names: str) -> AnyDeclaredWorkflow:
+        @workflow("w")
+        async def w(ctx: WorkflowContext) -> None:
+            for name in names:
+                await ctx.step(name, double, 1)
+            await ctx.sleep("s", "1h")
+
+        return w
+
+    seen = await deploy(with_steps("a", "b"), with_steps("a"), ("blocked",))
+    assert "recorded and never reached by the code of today: 'b'" in seen.reason
 
 
 async def test_other_inputs_are_noticed_and_follow_on_change(logged: pytest.LogCaptureFixture) -> None:
@@ -1099,3 +1113,47 @@ def test_a_workflow_is_refused_in_words() -> None:
         workflow("no name")
     with pytest.raises(Exception, match="version must be a whole number"):
         workflow("w", version=0)
+
+
+async def test_branches_have_options_and_contexts() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    async def inside(step: StepContext, n: int) -> int:
+        await step.sleep("1h")
+        return n + step.step_index
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> list[int]:
+        async with ctx.gather() as g:
+            a = g.options(compensate=undo).step("a", double, 1)
+            b = g.step_in("b", inside, 10)
+            c = g.options(auto_version=True).step("c", double, 2)
+        if await ctx.step("last", double, 3) == 6:
+            raise LookupError(f"{await a} {await b} {await c}")
+        return []
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        with pytest.raises(RunFailed, match="2 11 4"):
+            await run.result("5s")
+    assert did[-1] == ("undo", 2)
+
+
+async def test_a_fake_app_remembers_runs_events_and_messages() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext, p: Number) -> int:
+        return p.n
+
+    fake = FakeStem()
+    fake.answer(w, 5)
+    run = await w.start(fake, Number(n=3), id="x")
+    assert (run.id, run.started, await run.result()) == ("x", "new", 5)
+    assert await paid.emit(fake, Number(n=1), key="k")
+    assert await approval.send(fake, "y", "yes", start=w.build(Number(n=4)))
+    assert fake.started(w) == [Number(n=3), Number(n=4)]
+    assert ([one.topic for one in fake.events], [one.run for one in fake.messages]) == (["t:paid\0k"], ["y"])
+    assert (await run.status()).state == "queued"
+    fake.reset()
+    assert fake.started(w) == []
