@@ -61,7 +61,7 @@ class Execution:
 
     def __init__(self, claimed: ClaimedRun, workflow: AnyDeclaredWorkflow, means: Means, *, stop_by: float) -> None:
         self.claimed, self.workflow, self.means = claimed, workflow, means
-        self.journal = Journal(claimed, means.store, stop_by=stop_by)
+        self.journal = Journal(claimed, means.store, stop_by=stop_by, real=means.real)
         self.replay = Replay(claimed.steps, claimed.waits)
         self.waiting = Waiting(self.journal, real=means.real)
         self.undo = Undo(self)

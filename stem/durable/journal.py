@@ -30,8 +30,8 @@ class Journal:
     `committing`: a change is on its way, and whoever wants to interrupt the code has to wait for the answer.
     """
 
-    def __init__(self, claimed: ClaimedRun, store: Workflows, *, stop_by: float) -> None:
-        self.claimed, self._store = claimed, store
+    def __init__(self, claimed: ClaimedRun, store: Workflows, *, stop_by: float, real: bool) -> None:
+        self.claimed, self._store, self._real = claimed, store, real
         self.notes: Notes = decode_notes(claimed.notes)
         self.cancel: CancelRequest | None = claimed.cancel
         self.stop_by = stop_by
@@ -43,12 +43,13 @@ class Journal:
         self._number = 0
         self._noted = claimed.notes
         self._turn = asyncio.Lock()
-        self._skew = claimed.now - time.monotonic() * 1000
+        self._told = (claimed.now, time.monotonic())
 
     @property
     def now(self) -> int:
-        """About what the store's clock shows, unix ms."""
-        return round(self._skew + time.monotonic() * 1000)
+        """About what the store's clock shows, unix ms; as it was told last, where time is moved by hand."""
+        told, at = self._told
+        return told + round((time.monotonic() - at) * 1000) if self._real else told
 
     async def commit(self, **fields: Any) -> Committed:
         """Store a change of these fields, notes included when they have changed. Lost when the run is no longer ours."""
@@ -82,7 +83,7 @@ class Journal:
             self.over, self.ended = True, said.ended
             raise HandedBack
         self._noted = notes
-        self._skew = said.now - time.monotonic() * 1000
+        self._told = (said.now, time.monotonic())
         self.stop_by = time.monotonic() + self.claimed.lease_ms / 1000
         self.ended = self.over = said.ended
         self.cancel = said.cancel or self.cancel

@@ -826,7 +826,7 @@ async def test_a_renamed_step_stands_still_instead_of_being_done_twice() -> None
 
 async def test_a_removed_step_is_noticed() -> None:
     seen = await deploy(version_of("a", "b", "c"), version_of("b", "c", "d"), ("blocked",))
-    assert "'c' is new at place 2, where this run has recorded 'a'" in seen.reason
+    assert "'c' is new at place 1, where this run has recorded 'a'" in seen.reason
 
 
 async def test_a_step_that_was_removed_and_has_nothing_new_in_its_place_is_noticed_at_the_end() -> None:
