@@ -15,7 +15,6 @@ from stem.client.enqueue import Sender
 from stem.client.handle import Handle
 from stem.client.jobs import JobsView
 from stem.client.queues import QueuesView
-from stem.client.sync import SyncClient
 from stem.clock import Clock, MovedClock, SystemClock
 from stem.config import DEFAULT_NAMESPACE, DEFAULT_URL, load
 from stem.contracts.engine import Engine
@@ -33,6 +32,7 @@ from stem.durable.execution import Means
 from stem.durable.handle import DurableHandle
 from stem.durable.lane import RunLane
 from stem.durable.runs import WorkflowsView
+from stem.durable.sync import SyncApp
 from stem.engines import make_engine, redacted
 from stem.errors import AppNotFoundError, ConfigError, UnknownWorkflowError
 from stem.memory import MemoryEngine, MemoryStore
@@ -231,9 +231,15 @@ class Stem(Generic[N_contra]):
         return self._open_sender().handle(job_id)
 
     @property
-    def sync(self) -> SyncClient:
+    def sync(self) -> SyncApp:
         """The app for code without an event loop: `with app.sync as sync: sync.enqueue(call).result()`."""
-        return SyncClient(self.make_engine, self._make_sender, clock=self._clock)
+        return SyncApp(
+            self.make_engine,
+            self._make_sender,
+            clock=self._clock,
+            make_client=self._make_client,
+            known=self.load_workflows,
+        )
 
     # ---------------------------------------------------------------- consuming
 
@@ -304,7 +310,10 @@ class Stem(Generic[N_contra]):
     # ---------------------------------------------------------------- inside
 
     def _run_client(self) -> RunClient:
-        return RunClient(self.engine, clock=self._clock, max_payload=self._max_payload)
+        return self._make_client(self.engine)
+
+    def _make_client(self, engine: Engine) -> RunClient:
+        return RunClient(engine, clock=self._clock, max_payload=self._max_payload)
 
     def _make_sender(self, engine: Engine) -> Sender:
         return Sender(

@@ -262,3 +262,23 @@ def test_a_saboteur_knows_workflows() -> None:
     sabotage = Sabotage(MemoryEngine())
     sabotage.fail_after("workflows.commit")
     assert sabotage.pending == {"workflows.commit": 1}
+
+
+def test_code_without_an_event_loop_starts_runs_too(tmp_path: Path) -> None:
+    app = Stem(f"sqlite:///{tmp_path / 'stem.db'}", tasks=[invoice], workflows=[whole, small])
+
+    async def work() -> None:
+        async with app:
+            await app.worker(burst=True).run()
+
+    with app.sync as sync:
+        run = sync.start(small.build(Order(id="1")).id("r"))
+        assert (run.id, run.started, run.status().state) == ("r", "new", "queued")
+        assert sync.emit(shipped.event("Post", key="1"))
+        assert sync.send(approval.message("s", True), start=whole.build(Order(id="2")).id("s"))
+        assert [one.id for one in sync.run(sync.workflows.list())[0]] == ["s", "r"]
+        assert sync.start(whole.build(Order(id="2")).id("s")).cancel("enough")
+        asyncio.run(work())
+        time.sleep(0.03)
+        asyncio.run(work())
+        assert run.result("5s") == 6
