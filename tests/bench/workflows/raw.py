@@ -20,7 +20,11 @@ return 1
 
 
 def commits(path: Path, journal_mode: str, synchronous: str, count: int) -> float:
-    """Commits a second, each of one INSERT of one row, by one connection."""
+    """Commits a second, each of one INSERT of one row, by one connection.
+
+    In WAL the log is copied back by SQLite's own rule, after 1,000 pages, and written anew from its beginning: an fsync of
+    a log that keeps its size is cheaper than one of a log that grows.
+    """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         (mode,) = connection.execute(f"PRAGMA journal_mode = {journal_mode}").fetchone()
