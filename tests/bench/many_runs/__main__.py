@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -203,6 +204,7 @@ def main() -> None:
         parser.error("memory is read from /proc, which this system does not have")
     if min(chosen.runs, chosen.due) < 1:
         parser.error("--runs and --due are at least 1")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every process is ended on the way out
     found: list[Found] = []
     with stores(chosen.only) as urls:
         for name, url in urls.items():

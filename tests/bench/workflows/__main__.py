@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import sys
 import tempfile
@@ -187,6 +188,7 @@ def main() -> None:
         parser.error("--rounds, --steps and --runs are at least 1")
     if sys.platform != "linux":
         parser.error("memory is read from /proc, which this system does not have")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every process is ended on the way out
     tune()
     with RedisServer.start() as server:
         bench = Bench(subjects(server.url), chosen.steps, chosen.runs, server)
