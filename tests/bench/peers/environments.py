@@ -54,16 +54,21 @@ def make(name: str, lock: Path) -> Path:
 
 def lock_all(names: list[str]) -> None:
     """Compile the locks anew (needs uv)."""
+    for name in filter(locked, names):
+        compile_lock(_wanted(name))
+
+
+def compile_lock(wanted: Path) -> None:
+    """Compile the lock that lies beside this requirements.in (needs uv)."""
     uv = shutil.which("uv")
     if uv is None:
         raise RuntimeError("--lock needs uv on PATH: python3 -m pip install uv")
     plain = ("--no-header", "--no-emit-index-url", "--no-emit-find-links", "--no-annotate")
     options = ("-q", "--upgrade", "--universal", "--generate-hashes", *plain, "--python-version", "3.11")
-    for name in filter(locked, names):
-        lock = HERE / name / "requirements.lock"
-        _run(uv, "pip", "compile", *options, str(_wanted(name)), "-o", str(lock))
-        if "://" in lock.read_text():
-            raise RuntimeError(f"{lock} names a host")
+    lock = wanted.with_suffix(".lock")
+    _run(uv, "pip", "compile", *options, str(wanted), "-o", str(lock))
+    if "://" in lock.read_text():
+        raise RuntimeError(f"{lock} names a host")
 
 
 def _wanted(name: str) -> Path:
