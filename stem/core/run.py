@@ -244,6 +244,18 @@ class Change(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     then: Then = GoOn()
 
 
+def is_plain(change: Change) -> bool:
+    """Whether it is one checkpoint and nothing else, as most are."""
+    return (
+        len(change.steps) == 1
+        and isinstance(change.then, GoOn)
+        and not (change.waits or change.effects or change.drop or change.pending or change.rerun)
+        and change.notes is None
+        and change.cleans_up is None
+        and change.cleanup_ms is None
+    )
+
+
 class Refusal(msgspec.Struct, frozen=True, gc=False):
     """An effect that could not happen: a job whose unique key is held, a child whose id is taken; by `holder`."""
 
@@ -369,8 +381,15 @@ class RunRow(msgspec.Struct, kw_only=True):
     @property
     def cancel_request(self) -> CancelRequest | None:
         """Who wants it to end."""
-        return _cancel.decode(self.cancel) if self.cancel else None
+        return cancel_of(self.cancel)
 
 
 _cancel: Final = msgspec.json.Decoder(CancelRequest)
+
+
+def cancel_of(stored: bytes) -> CancelRequest | None:
+    """Who wants a run to end, from its stored form; None for empty bytes."""
+    return _cancel.decode(stored) if stored else None
+
+
 encode: Final = msgspec.json.Encoder().encode

@@ -150,8 +150,21 @@ def fingerprint(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """A digest of what a step is given, equal in every process for equal values; of what is no data, its type alone."""
     if not args and not kwargs:
         return ""
-    text = json.dumps(_plain([list(args), dict(kwargs)]), sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(_text([*args], dict(kwargs)), digest_size=6).hexdigest()
+
+
+def _text(args: list[Any], kwargs: dict[str, Any]) -> bytes:
+    """Their JSON, its keys in order."""
+    flat = not kwargs and all(type(one) in _SCALARS for one in args)
+    plain = [args, kwargs] if flat else _plain([args, kwargs])
+    try:
+        return _sorted.encode(plain)
+    except (OverflowError, TypeError, ValueError):  # numbers beyond 64 bits
+        return json.dumps(plain, sort_keys=True).encode()
+
+
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
+_sorted: Final = msgspec.json.Encoder(order="sorted")
 
 
 def _plain(value: Any) -> Any:

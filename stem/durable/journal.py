@@ -70,7 +70,7 @@ class Journal:
         notes = encode_notes(self.notes)
         self._number += 1
         change = Change(number=self._number, notes=None if notes == self._noted else notes, **fields)
-        self.committing = True
+        self.committing, asked = True, time.monotonic()
         try:
             said, made = await self._send(change, work)
         finally:
@@ -84,7 +84,7 @@ class Journal:
             raise HandedBack
         self._noted = notes
         self._told = (said.now, time.monotonic())
-        self.stop_by = time.monotonic() + self.claimed.lease_ms / 1000
+        self.stop_by = max(self.stop_by, asked + self.claimed.lease_ms * 0.6 / 1000)
         self.ended = self.over = said.ended
         self.cancel = said.cancel or self.cancel
         return said, made

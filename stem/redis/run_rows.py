@@ -11,7 +11,6 @@ from stem.contracts.workflows import KeptEvent, OldStep
 from stem.core.run import (
     Block,
     Call,
-    CancelRequest,
     Change,
     ClaimedRun,
     Committed,
@@ -29,13 +28,13 @@ from stem.core.run import (
     Tell,
     Wait,
     box_topic,
+    cancel_of,
 )
 from stem.redis.line import Word
 from stem.redis.rows import Outgoing, packed
 
 encode: Final = msgspec.msgpack.Encoder().encode
 decode: Final = msgspec.msgpack.Decoder().decode
-_cancel: Final = msgspec.json.Decoder(CancelRequest)
 
 
 def run_row(run: str, value: bytes, *, params: bytes = b"", outcome: bytes = b"", notes: bool = True) -> RunRow:
@@ -249,6 +248,6 @@ def committed(reply: bytes) -> Committed:
         ended=ended,
         answers=tuple(_step(key, step) for key, step in answers) if answers else (),
         refused=tuple(Refusal(step, why, holder) for step, why, holder in refused) if refused else (),
-        cancel=_cancel.decode(cancel) if cancel else None,
+        cancel=cancel_of(cancel.encode()) if cancel else None,
         now=int(now),
     )

@@ -31,6 +31,8 @@ from stem.core.run import (
     NewRun,
     RunRow,
     Step,
+    cancel_of,
+    is_plain,
 )
 from stem.redis.line import Word
 from stem.redis.names import safe
@@ -116,6 +118,13 @@ class RedisWorkflows:
         return [said == 1 for said in await self._store.run("release_runs", *words)] if words else []
 
     async def commit(self, receipt: Receipt, change: Change) -> Committed:
+        if is_plain(change):
+            (step,) = change.steps
+            words = (step.key, step.pos, step.outcome, step.value, step.meta, step.started_at, step.attempts)
+            done = await self._store.run("commit_step", *receipt, change.number, *words, durable="try")
+            if done is not None:
+                cancel, now = done
+                return Committed(status="done", cancel=cancel_of(cancel), now=int(now))
         return await self.commit_with(receipt, change, [None] * len(change.effects))
 
     async def commit_with(self, receipt: Receipt, change: Change, away: Sequence[Outgoing | None]) -> Committed:

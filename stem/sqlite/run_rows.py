@@ -8,12 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from stem.core.envelope import Submission
+from stem.core.ledger.commit import held_until
 from stem.core.ledger.rows import Mail, Todo
-from stem.core.run import ENDED, Event, Message, RunRow, Step, Wait
+from stem.core.run import ENDED, Change, Committed, Event, Message, RunRow, Step, Wait, cancel_of
 from stem.sqlite.line import publish
 from stem.sqlite.rows import as_json
 from stem.sqlite.step import Step as Transaction
 from stem.sqlite.step import View
+from stem.values import Receipt
 
 #: What a run is made of in its own table; the rest lies in run_data.
 _DATA: Final = ("params", "result", "error")
@@ -110,6 +112,29 @@ def split_line(line: str) -> tuple[str, int]:
     """The workflow and version of a line."""
     name, _, version = line[1:].rpartition("@")
     return name, int(version)
+
+
+_PLAIN: Final = """
+UPDATE run SET number = ?1, takeovers = 0, blocks = 0, changes = changes + 1, changed_at = ?2
+WHERE ns = ?3 AND id = ?4 AND fence = ?5 AND state = 'running' AND number < ?1
+RETURNING seq, due_at, lease_ms, cancel"""
+_PUT_STEP: Final = f"INSERT OR IGNORE INTO run_step (run, {STEP}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+
+
+def commit_plainly(step: Transaction, receipt: Receipt, change: Change) -> Committed | None:
+    """A change that is one checkpoint, in few statements; None, with nothing done, when the ledger has to look."""
+    now, (one,) = step.now, change.steps
+    found = step.execute(_PLAIN, (change.number, now, step.ns, *receipt)).fetchone()
+    if found is None:
+        return None
+    seq, due_at, lease_ms, cancel = found
+    if (until := held_until(due_at, lease_ms, now)) != due_at:
+        step.execute("UPDATE run SET due_at = ? WHERE seq = ?", (until, seq))
+    values = (seq, one.key, one.pos, one.outcome, one.value, one.meta, one.started_at, now, one.attempts)
+    step.execute(_PUT_STEP, values)
+    step.execute("DELETE FROM run_wait WHERE run = ? AND key = ?", (seq, one.key))
+    step.ring(f"run {receipt.job_id}")
+    return Committed(status="done", cancel=cancel_of(cancel), now=now)
 
 
 class SqliteRows:

@@ -27,6 +27,8 @@ NUMBERS: Final = (
 )
 _COUNT: Final = f"UPDATE queue SET {', '.join(f'{name} = {name} + ?' for name in NUMBERS)} WHERE qid = ?"  # noqa: S608
 
+#: So many topics are looked up one by one, which is cheaper than a list of them.
+FEW: Final = 3
 #: Rows written by one statement; few sizes, so that prepared statements are found again.
 CHUNKS: Final = (100, 50, 10, 1)
 
@@ -192,6 +194,11 @@ class Step(View):
 
     def _call_watchers(self) -> None:
         if self.execute("SELECT 1 FROM watcher WHERE ns = ? LIMIT 1", (self.ns,)).fetchone() is None:
+            return
+        if len(self._topics) <= FEW:
+            for topic in self._topics:
+                query = "DELETE FROM watcher WHERE ns = ? AND topic = ? RETURNING address"
+                self.bells += [Bell(row[0], topic) for row in self.execute(query, (self.ns, topic)).fetchall()]
             return
         query = """
         DELETE FROM watcher WHERE ns = ? AND topic IN (SELECT value FROM json_each(?)) RETURNING address, topic"""

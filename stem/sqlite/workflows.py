@@ -26,11 +26,11 @@ from stem.contracts.workflows import (
 from stem.core import cursor as cursors
 from stem.core.ledger import asked, life, waking
 from stem.core.ledger.commit import commit
-from stem.core.run import ENDED, CancelRequest, Change, Committed, Event, Message, NewRun, RunRow, Step
+from stem.core.run import ENDED, CancelRequest, Change, Committed, Event, Message, NewRun, RunRow, Step, is_plain
 from stem.sqlite.bells import Bells, sleep_on
 from stem.sqlite.desk import Answer
 from stem.sqlite.run_looks import events, find_detail, list_runs, list_waiters
-from stem.sqlite.run_rows import SqliteRows, find_run, has_todo, next_due, next_policy
+from stem.sqlite.run_rows import SqliteRows, commit_plainly, find_run, has_todo, next_due, next_policy
 from stem.sqlite.sleepers import get_up, is_asleep, lie_down, stop_sleeping
 from stem.sqlite.step import Step as Transaction
 from stem.sqlite.step import View
@@ -100,7 +100,13 @@ class SqliteWorkflows:
         return await self._store.write(lambda step: _release(step, batch))
 
     async def commit(self, receipt: Receipt, change: Change) -> Committed:
-        return await self._store.write(lambda step: commit(SqliteRows(step), receipt, change))
+        plain = is_plain(change)
+
+        def run(step: Transaction) -> Committed:
+            done = commit_plainly(step, receipt, change) if plain else None
+            return done or commit(SqliteRows(step), receipt, change)
+
+        return await self._store.write(run)
 
     async def transact(self, receipt: Receipt, change: Change, work: Callable[[Any], Step]) -> tuple[Committed, Step]:
         def run(step: Transaction) -> tuple[Committed, list[Step]]:

@@ -96,7 +96,7 @@ elseif then_[1] == 'quarantine' then
   row.state, row.owner, row.due_at, row.reason = 'quarantined', '', -1, then_[2]
   runs.put_to_sleep(id, row)
 else
-  row.due_at = now + row.lease_ms
+  if row.due_at - now <= math.floor(row.lease_ms * 2 / 3) then row.due_at = now + row.lease_ms end
   runs.save(id, row)
   ended = false
 end

@@ -23,6 +23,8 @@ class PartitionedWorkflows:
         return getattr(self._runs, name)
 
     async def commit(self, receipt: Receipt, change: Change) -> Committed:
+        if not change.effects:
+            return await self._runs.commit(receipt, change)
         away = [outgoing(Enqueue(one.submission)) if isinstance(one, Call) else None for one in change.effects]
         said = await self._runs.commit_with(receipt, change, away)
         tokens = [one.token for one in away if one is not None]

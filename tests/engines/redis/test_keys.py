@@ -105,6 +105,7 @@ async def live_runs(engine: Engine) -> None:
     """A life of workflow runs with everything in it."""
     runs = engine.workflows
     hand = Hand(engine, await begun(engine, "whole", keep_ms=1_000))
+    await hand.commit(steps=(checkpoint("plain"),))
     await hand.commit(
         steps=(checkpoint("a"),),
         effects=(
