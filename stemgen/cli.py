@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stemgen.breaking.compare import Compat, Report
     from stemgen.config import Config
     from stemgen.generate import Run
+    from stemgen.lock import Lock
 
 #: Exit codes: what lies there is right; it is stale, or a change breaks something; the app cannot be imported, or usage.
 OK, NO, USAGE, UNAVAILABLE = 0, 1, 2, 69
@@ -197,10 +198,16 @@ def _write(file: Path) -> int:
     _remember(file, run)
     for one in run.changes:
         click.echo(f"{'removed' if one.new is None else 'wrote'} {one.path.relative_to(config.root)}")
-    tasks = len(run.lock.tasks)
-    many = f"{tasks} task{'s' if tasks > 1 else ''} in {config.options.output}"
+    many = f"{_counted(run.lock)} in {config.options.output}"
     click.echo(f"{many}: {len(run.changes)} files changed" if run.changes else f"{many}: up to date")
     return OK
+
+
+def _counted(lock: Lock) -> str:
+    """As `2 tasks, 1 workflow`."""
+    workflows = len({one.name for one in lock.workflows.values()})
+    counts = {"task": len(lock.tasks), "workflow": workflows, "event": len(lock.events)}
+    return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts.items() if count)
 
 
 def _run(file: Path) -> tuple[Config, Run]:
