@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from stemgen.breaking.compare import Compat, Report
+    from stemgen.breaking.report import Compat, Report
     from stemgen.config import Config
     from stemgen.generate import Run
     from stemgen.lock import Lock
@@ -62,7 +62,7 @@ def _is_known(fault: Exception) -> bool:
 @_project
 @click.pass_context
 def stemgen(ctx: click.Context, project: Path) -> int:
-    """Write typed stubs of an app's tasks, and see what a change would break.
+    """Write typed stubs of an app's tasks, workflows and events, and see what a change would break.
 
     Without a command: write what is missing or stale. [tool.stemgen] in pyproject.toml says where the tasks are
     declared and where the stubs go.
@@ -122,13 +122,16 @@ def check(above: Path, project: Path, *, as_json: bool) -> int:
 def breaking(above: Path, project: Path, against: str, compat: Compat, namespace: str, *, as_json: bool) -> int:
     """Say what the stubs as they are now would break: 0 nothing, 1 something, 69 the engine cannot be reached.
 
-    Jobs that are queued must still be read, and results still be understood by whoever waits for them.
+    Jobs that are queued must still be read, runs in flight go on, events reach who waits for them, and results be
+    understood by whoever waits for them.
     """
     file = _file(project, above)
     import msgspec
 
     from stemgen.breaking.compare import compare, unknown
+    from stemgen.breaking.events import compare_events
     from stemgen.breaking.sources import UnavailableError, older
+    from stemgen.breaking.workflows import compare_workflows, in_flight
     from stemgen.config import read
     from stemgen.lock import load
 
@@ -139,7 +142,13 @@ def breaking(above: Path, project: Path, against: str, compat: Compat, namespace
         click.echo(f"stemgen: {fault}", err=True)
         return UNAVAILABLE
     now, allow = load(config.lock), config.options.breaking.allow
-    found = compare(before.tasks, now, compat=compat, allow=allow) + unknown(before.unknown, now, allow=allow)
+    found = [
+        *compare(before.tasks, now, compat=compat, allow=allow),
+        *unknown(before.unknown, now, allow=allow),
+        *compare_workflows(before.workflows, now, compat=compat, allow=allow),
+        *in_flight(before.runs, now, allow=allow),
+        *compare_events(before.events, now, compat=compat, allow=allow),
+    ]
     breaks = sum(one.breaks for one in found)
     said = {"breaks": breaks, "findings": [msgspec.to_builtins(one) for one in found], "notes": before.notes}
     lines = [*map(_line, found), *(f"note     {note}" for note in before.notes)]
