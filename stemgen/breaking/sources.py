@@ -24,7 +24,7 @@ from stemgen.lock import EventLock, Lock, TaskLock, WorkflowLock, load, read_loc
 _MOST: Final = 10_000
 _PAGE: Final = 500
 _UNSEEN: Final = (
-    "of runs in flight only the version was looked at: hold their params, steps and events against a lock, as git:REF"
+    "of runs in flight only the version was looked at: stem wf check replays them against the code of today"
 )
 
 
