@@ -60,10 +60,8 @@ async def everything(ctx: WorkflowContext, order: Order) -> None:
     await ctx.wait(Events.paid, key="always")
     await ctx.wait(Events.paid)
     async with ctx.gather() as g:
-        g.step("left", work)
-        g.sleep("right", "1s")
-        g.wait(approval)
-        g.call(charge.build(order))
+        branches = [g.step("left", work), g.sleep("right", "1s"), g.wait(approval), g.call(charge.build(order))]
+    await ctx.step("beside", work, branches)
     await ctx.call(charge.build(order).priority(3))
     await ctx.run(child.build(order))
     await ctx.enqueue(charge.build(order))
@@ -116,7 +114,16 @@ CASES: Final[dict[str, tuple[AnyDeclaredWorkflow, Steps]]] = {
         Steps(
             (
                 *("first", "second", "third", "fourth", "item[...]", "part-[...]", "pause", "approval"),
-                *("order.paid[...]", "order.paid[always]", "order.paid", "left", "right", "approval", "orders.charge"),
+                *(
+                    "order.paid[...]",
+                    "order.paid[always]",
+                    "order.paid",
+                    "left",
+                    "right",
+                    "approval",
+                    "orders.charge",
+                    "beside",
+                ),
                 *("orders.charge", "t.child", "enqueue:orders.charge", "emit:order.paid[...]", "send:approval[...]"),
                 *("rows", "inner", "outer", "last"),
             )
