@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from stem.core.run_view import Run as Run
     from stem.core.settle import Signal as Signal
     from stem.core.stub import StubTask as StubTask
+    from stem.core.stub_workflow import StubWorkflow as StubWorkflow
     from stem.core.task import AsyncTask as AsyncTask
     from stem.core.task import SyncTask as SyncTask
     from stem.core.task import TaskDefinition as TaskDefinition
@@ -145,6 +146,7 @@ else:
             "stem.core.run_view": ["Run"],
             "stem.core.workflow": ["WorkflowCall", "WorkflowDefinition", "workflow"],
             "stem.core.stub": ["StubTask"],
+            "stem.core.stub_workflow": ["StubWorkflow"],
             "stem.core.codec": ["NoArgs"],
             "stem.core.context": ["Enqueuer", "JobHandle", "SyncEnqueuer", "SyncJobHandle", "TaskContext"],
             "stem.core.job": ["Job"],

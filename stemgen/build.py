@@ -1,24 +1,32 @@
-"""From the tasks of an app to the files of its producer package."""
+"""From what an app declares to the files of its producer package."""
 
 # pyright: basic
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from pydantic import BaseModel
+
 from stem.core.codec import NoArgs
+from stem.core.events import Topic
+from stem.core.flow import Flow
+from stem.core.lease import DEFAULT_LEASE_MS
 from stem.core.options import Options
 from stem.core.rate import Rate
+from stem.core.run import KEEP_MS
 from stem.core.task import AnyDeclared
+from stem.core.workflow import AnyDeclaredWorkflow, WorkflowOptions
 from stem.values import Unset
 from stemgen import naming
+from stemgen.collect import Declared, FoundEvent, workflow_key, workflow_where
 from stemgen.config import Options as Settings
 from stemgen.copying import Copies
 from stemgen.errors import StemgenError
-from stemgen.ir import Module, Task
+from stemgen.ir import Event, Field, Module, Task, Workflow
 from stemgen.lock import Lock
 from stemgen.typing_source import TypeSource, quoted
 
@@ -31,9 +39,7 @@ _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000
 class Package:
     """Everything that is written about an app."""
 
-    tasks: tuple[AnyDeclared, ...]
-    #: Name of a task -> the module attribute where it stands.
-    places: Mapping[str, str]
+    declared: Declared
     copies: Copies
     #: Namespaces by their parts; () is the package itself.
     spaces: dict[tuple[str, ...], Module] = field(default_factory=dict)
@@ -43,29 +49,44 @@ class Package:
         return sorted({one[len(space)] for one in self.spaces if len(one) > len(space) and one[: len(space)] == space})
 
 
-def build(tasks: Sequence[AnyDeclared], places: Mapping[str, str], lock: Lock, settings: Settings) -> Package:
+def build(declared: Declared, lock: Lock, settings: Settings) -> Package:
     """The package; StemgenError when a name clashes or a type cannot be copied."""
-    if not tasks:
+    tasks = [(one, naming.of_task(one)) for one in declared.tasks]
+    workflows = [(one, naming.of_workflow(one, workflow_where(one, declared.places))) for one in declared.newest]
+    events = [(one, naming.of_event(one)) for one in declared.events]
+    named = [name for _, name in (*tasks, *workflows, *events)]
+    if not named:
         raise StemgenError(
-            f"no task is declared in {', '.join(settings.modules)}; name the modules that have @task functions"
+            f"no task, workflow or event is declared in {', '.join(settings.modules)}; name the modules that have @task "
+            "functions"
         )
-    naming.check(tasks)
-    package = Package(tuple(tasks), places, Copies(settings.shared_models, settings.models))
-    for one in tasks:
-        space = naming.namespace(one)
-        for depth in range(len(space)):
-            package.spaces.setdefault(space[:depth], Module(()))
-        package.spaces.setdefault(space, Module(()))
-    for space, module in package.spaces.items():
-        module.parts = _file(space, set(package.spaces))
-        module.attributes = frozenset(naming.attribute(one) for one in tasks if naming.namespace(one) == space)
-    for one in tasks:
-        module = package.spaces[naming.namespace(one)]
-        module.tasks.append(_task(one, module, package.copies, lock, settings))
+    naming.check(named)
+    package = Package(declared, Copies(settings.shared_models, settings.models))
+    _open_spaces(package, named)
+    for task, name in tasks:
+        module = package.spaces[name.namespace]
+        module.tasks.append(_task(task, name, module, package.copies, lock, settings))
+    for workflow, name in workflows:
+        module = package.spaces[name.namespace]
+        module.workflows.append(_workflow(workflow, name, module, package.copies, lock))
+    for event, name in events:
+        module = package.spaces[name.namespace]
+        module.events.append(_event(event, name, module, package.copies))
     for space, module in package.spaces.items():
         models = {shown: f"{home.lstrip('.')}.{name}" for (home, name), shown in module.taken.items()}
-        naming.check_models(models, [one.attribute for one in module.tasks], ".".join(space))
+        naming.check_models(models, [one for one in named if one.namespace == space])
     return package
+
+
+def _open_spaces(package: Package, named: Sequence[naming.Named]) -> None:
+    """A module for each namespace, the package itself among them."""
+    package.spaces[()] = Module(())
+    for one in named:
+        for depth in range(len(one.namespace) + 1):
+            package.spaces.setdefault(one.namespace[:depth], Module(()))
+    for space, module in package.spaces.items():
+        module.parts = _file(space, set(package.spaces))
+        module.attributes = frozenset(one.attribute for one in named if one.namespace == space)
 
 
 def _file(space: tuple[str, ...], spaces: set[tuple[str, ...]]) -> tuple[str, ...]:
@@ -74,23 +95,18 @@ def _file(space: tuple[str, ...], spaces: set[tuple[str, ...]]) -> tuple[str, ..
     return (*space, "_tasks") if has_below else space
 
 
-def _task(one: AnyDeclared, module: Module, copies: Copies, lock: Lock, settings: Settings) -> Task:
-    source = TypeSource(module, copies.name, shadowed=module.attributes)
-    bare = TypeSource(module, copies.name, bare=True, shadowed=module.attributes)
+def _task(
+    one: AnyDeclared, named: naming.Named, module: Module, copies: Copies, lock: Lock, settings: Settings
+) -> Task:
+    source, bare = _sources(module, copies)
     module.use("stem")
-    fields = [] if one.args_model is NoArgs else copies.fields(one.args_model, bare)
-    for each in fields:
-        if each.name == "self":
-            raise StemgenError(
-                f"{one.where}: an argument cannot be named 'self' in a producer's call; rename the field"
-            )
+    fields = _fields(one.args_model, one.where, "an argument", copies, bare)
     take = settings.chain_fields and 0 < len(fields) <= _MOST_TAKEN
     if take:
         module.use("typing")
-    fields.sort(key=lambda each: not each.required)
     return Task(
         name=one.name,
-        attribute=naming.attribute(one),
+        attribute=named.attribute,
         args=source.of(one.args_model, one.where),
         returns=bare.of(one.returns, f"{one.where} -> result"),
         reads=source.of(one.returns, f"{one.where} -> result"),
@@ -99,8 +115,72 @@ def _task(one: AnyDeclared, module: Module, copies: Copies, lock: Lock, settings
         options=_options(one, module),
         schema=lock.tasks[one.name].schema,
         take=take,
-        class_name=naming.class_name(naming.attribute(one), {each.class_name for each in module.tasks}),
+        class_name=naming.class_name(named.attribute, {each.class_name for each in module.tasks}),
     )
+
+
+def _workflow(one: AnyDeclaredWorkflow, named: naming.Named, module: Module, copies: Copies, lock: Lock) -> Workflow:
+    source, bare = _sources(module, copies)
+    module.use("stem")
+    told = "" if isinstance(one, Flow) else one.__doc__ or ""
+    return Workflow(
+        name=one.name,
+        attribute=named.attribute,
+        params=source.of(one.params_model, named.where),
+        returns=bare.of(one.returns, f"{named.where} -> result"),
+        reads=source.of(one.returns, f"{named.where} -> result"),
+        fields=_fields(one.params_model, named.where, "a parameter", copies, bare),
+        doc=inspect.cleandoc(told or one.options.description),
+        options=_words(one.options),
+        schema=lock.workflows[workflow_key(one)].schema,
+        class_name=naming.class_name(named.attribute, {each.class_name for each in module.workflows}),
+    )
+
+
+def _event(one: FoundEvent, named: naming.Named, module: Module, copies: Copies) -> Event:
+    source, bare = _sources(module, copies)
+    module.use("stem")
+    where = f"{one.where} -> payload"
+    return Event(
+        name=one.event.name,
+        attribute=named.attribute,
+        kind="Topic" if isinstance(one.event, Topic) else "Mailbox",
+        payload=bare.of(one.event.payload, where),
+        reads=source.of(one.event.payload, where),
+        options=[f"ttl={quoted(_span(one.event.ttl_ms))}"] if isinstance(one.event, Topic) else [],
+    )
+
+
+def _sources(module: Module, copies: Copies) -> tuple[TypeSource, TypeSource]:
+    """How a module writes types, with and without what constrains them."""
+    return (
+        TypeSource(module, copies.name, shadowed=module.attributes),
+        TypeSource(module, copies.name, bare=True, shadowed=module.attributes),
+    )
+
+
+def _fields(model: type[BaseModel], where: str, what: str, copies: Copies, bare: TypeSource) -> list[Field]:
+    """The keywords of a call, those that must be given first."""
+    fields = [] if model is NoArgs else copies.fields(model, bare)
+    if any(each.name == "self" for each in fields):
+        raise StemgenError(f"{where}: {what} cannot be named 'self' in a producer's call; rename the field")
+    return sorted(fields, key=lambda each: not each.required)
+
+
+def _words(said: WorkflowOptions) -> list[str]:
+    """What travels with a run, as keywords of the stub."""
+    words = [f"version={said.version}"]
+    if said.cancel_after_ms is not None:
+        words.append(f"cancel_after={quoted(_span(said.cancel_after_ms))}")
+    if said.max_suspend_ms is not None:
+        words.append(f"max_suspend={quoted(_span(said.max_suspend_ms))}")
+    if said.lease_ms != DEFAULT_LEASE_MS:
+        words.append(f"visibility_timeout={quoted(_span(said.lease_ms))}")
+    if said.keep_ms != KEEP_MS:
+        words.append(f"keep={quoted(_span(said.keep_ms))}")
+    if said.cleans_up:
+        words.append("cleans_up=True")
+    return words
 
 
 def _options(one: AnyDeclared, module: Module) -> list[str]:

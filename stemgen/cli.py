@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from stemgen.breaking.compare import Compat, Report
+    from stemgen.breaking.report import Compat, Report
     from stemgen.config import Config
     from stemgen.generate import Run
+    from stemgen.lock import Lock
 
 #: Exit codes: what lies there is right; it is stale, or a change breaks something; the app cannot be imported, or usage.
 OK, NO, USAGE, UNAVAILABLE = 0, 1, 2, 69
@@ -61,7 +62,7 @@ def _is_known(fault: Exception) -> bool:
 @_project
 @click.pass_context
 def stemgen(ctx: click.Context, project: Path) -> int:
-    """Write typed stubs of an app's tasks, and see what a change would break.
+    """Write typed stubs of an app's tasks, workflows and events, and see what a change would break.
 
     Without a command: write what is missing or stale. [tool.stemgen] in pyproject.toml says where the tasks are
     declared and where the stubs go.
@@ -121,13 +122,16 @@ def check(above: Path, project: Path, *, as_json: bool) -> int:
 def breaking(above: Path, project: Path, against: str, compat: Compat, namespace: str, *, as_json: bool) -> int:
     """Say what the stubs as they are now would break: 0 nothing, 1 something, 69 the engine cannot be reached.
 
-    Jobs that are queued must still be read, and results still be understood by whoever waits for them.
+    Jobs that are queued must still be read, runs in flight go on, events reach who waits for them, and results be
+    understood by whoever waits for them.
     """
     file = _file(project, above)
     import msgspec
 
     from stemgen.breaking.compare import compare, unknown
+    from stemgen.breaking.events import compare_events
     from stemgen.breaking.sources import UnavailableError, older
+    from stemgen.breaking.workflows import compare_workflows, in_flight
     from stemgen.config import read
     from stemgen.lock import load
 
@@ -138,7 +142,13 @@ def breaking(above: Path, project: Path, against: str, compat: Compat, namespace
         click.echo(f"stemgen: {fault}", err=True)
         return UNAVAILABLE
     now, allow = load(config.lock), config.options.breaking.allow
-    found = compare(before.tasks, now, compat=compat, allow=allow) + unknown(before.unknown, now, allow=allow)
+    found = [
+        *compare(before.tasks, now, compat=compat, allow=allow),
+        *unknown(before.unknown, now, allow=allow),
+        *compare_workflows(before.workflows, now, compat=compat, allow=allow),
+        *in_flight(before.runs, now, allow=allow),
+        *compare_events(before.events, now, compat=compat, allow=allow),
+    ]
     breaks = sum(one.breaks for one in found)
     said = {"breaks": breaks, "findings": [msgspec.to_builtins(one) for one in found], "notes": before.notes}
     lines = [*map(_line, found), *(f"note     {note}" for note in before.notes)]
@@ -197,10 +207,16 @@ def _write(file: Path) -> int:
     _remember(file, run)
     for one in run.changes:
         click.echo(f"{'removed' if one.new is None else 'wrote'} {one.path.relative_to(config.root)}")
-    tasks = len(run.lock.tasks)
-    many = f"{tasks} task{'s' if tasks > 1 else ''} in {config.options.output}"
+    many = f"{_counted(run.lock)} in {config.options.output}"
     click.echo(f"{many}: {len(run.changes)} files changed" if run.changes else f"{many}: up to date")
     return OK
+
+
+def _counted(lock: Lock) -> str:
+    """As `2 tasks, 1 workflow`."""
+    workflows = len({one.name for one in lock.workflows.values()})
+    counts = {"task": len(lock.tasks), "workflow": workflows, "event": len(lock.events)}
+    return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts.items() if count)
 
 
 def _run(file: Path) -> tuple[Config, Run]:

@@ -1,4 +1,4 @@
-"""The tasks of an app: its modules imported behind the fence, and what they declare."""
+"""An app: its modules imported behind the fence, and what they declare."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 import pkgutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import ModuleType
 from typing import TypeVar
 
 import msgspec
 
-from stem.core.task import AnyDeclared, DeclaredTask
 from stem.errors import StemError
 from stemgen.cache import Stamp
+from stemgen.collect import Declared, collect
 from stemgen.config import Config
 from stemgen.errors import AppError, StemgenError
 from stemgen.fence import Fence, SideEffectError
@@ -24,15 +24,14 @@ T = TypeVar("T")
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The tasks in the order of their names, the module attribute of each, and the files that were imported, as they were."""
+    """What the app declares, and the files that were imported, as they were."""
 
-    tasks: tuple[AnyDeclared, ...]
-    places: dict[str, str]
+    declared: Declared
     files: dict[str, Stamp]
 
 
 def discover(config: Config) -> Found:
-    """Import what `modules` names and collect its tasks, in this process; AppError says why it cannot be imported."""
+    """Import what `modules` names and collect what they declare, in this process; AppError says why it cannot be imported."""
     os.environ["STEMGEN"] = "1"
     sys.path[:0] = [str(path) for path in config.paths]
     fence = Fence([str(config.root), *map(str, config.paths)], config.options.allow_side_effects)
@@ -47,8 +46,7 @@ def discover(config: Config) -> Found:
         ) from None
     finally:
         fence.lower()
-    tasks, places = _tasks(modules)
-    return Found(tasks, places, fence.loaded)
+    return Found(collect(modules), fence.loaded)
 
 
 def _initialise(init: str) -> None:
@@ -105,19 +103,3 @@ def _traceback() -> str:
         line for line in lines if "importlib" not in line.filename and f"{os.sep}stemgen{os.sep}" not in line.filename
     ]
     return "".join(traceback.format_list(own)).rstrip()
-
-
-def _tasks(modules: Iterable[ModuleType]) -> tuple[tuple[AnyDeclared, ...], dict[str, str]]:
-    """The tasks whose handlers these modules define, and where they stand; two of one name are refused."""
-    names = {module.__name__ for module in modules}
-    found: dict[str, AnyDeclared] = {}
-    places: dict[str, str] = {}
-    for module in modules:
-        for attribute, value in vars(module).items():
-            if isinstance(value, DeclaredTask) and value.fn.__module__ in names:
-                there = found.setdefault(value.name, value)
-                if module.__name__ == value.fn.__module__:
-                    places.setdefault(value.name, f"{module.__name__}.{attribute}")
-                if there is not value:
-                    raise StemgenError(f"two tasks are named {value.name!r}: {there.where} and {value.where}")
-    return tuple(found[name] for name in sorted(found)), places

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Final, NamedTuple
 
 import jinja2
 
 from stemgen import layout, naming
 from stemgen.build import Package
 from stemgen.copying import FOLDER
-from stemgen.ir import Field, Module, Task
+from stemgen.ir import Event, Field, Module, Task, Workflow
 from stemgen.layout import HEADER, docstring
 from stemgen.lock import Lock
 from stemgen.typing_source import quoted
@@ -22,15 +23,15 @@ def emit(package: Package, name: str, lock: Lock) -> dict[str, str]:
     files = {"py.typed": "", "stem.lock.json": lock.text()}
     for space, module in package.spaces.items():
         children = package.children(space)
-        if module.tasks:
-            files[f"{'/'.join(module.parts)}.py"] = _tasks(module, space)
+        if module.stubs:
+            files[f"{'/'.join(module.parts)}.py"] = _stubs(module, space)
         if children or not space:
             files["/".join((*space, "__init__.py"))] = _package(package, space, name, lock)
     if package.copies.modules:
         files[f"{FOLDER}/__init__.py"] = f"{HEADER}\n"
     for module in package.copies.modules.values():
         files[f"{'/'.join(module.parts)}.py"] = _models(module)
-    files["_names.py"] = _template("names").render(names=[one.name for one in package.tasks])
+    files["_names.py"] = _template("names").render(literals=_literals(package).items())
     files.update(verify(package, name))
     return {path: files[path] for path in sorted(files)}
 
@@ -51,27 +52,41 @@ def _template(name: str) -> jinja2.Template:
     return _environment().get_template(f"{name}.py.j2", globals={"header": HEADER})
 
 
-# ---------------------------------------------------------------- tasks
+# ---------------------------------------------------------------- tasks, workflows and events
 
 
-def _tasks(module: Module, space: Sequence[str]) -> str:
-    title = (
-        f"Tasks named {'.'.join(space)}.*: call one with its arguments, then `.enqueue(app)`."
-        if space
-        else "Tasks without a namespace."
-    )
-    names = {**module.names, "typing": {"TypeAlias as _TypeAlias"}}
+def _stubs(module: Module, space: Sequence[str]) -> str:
+    aliases = {"typing": {"TypeAlias as _TypeAlias"}} if module.tasks or module.workflows else {}
     return _template("tasks").render(
-        title=title,
-        imports=layout.imports(module.whole, names, re_export=True),
+        title=_title(module, space),
+        imports=layout.imports(module.whole, {**module.names, **aliases}, re_export=True),
         tasks=module.tasks,
-        class_doc=lambda one: docstring(one.doc or f"The task {one.name}.", 4),
-        call_head=_call_head,
-        call_doc=_call_doc,
+        workflows=module.workflows,
+        events=module.events,
+        task_doc=lambda one: docstring(one.doc or f"The task {one.name}.", 4),
+        workflow_doc=lambda one: docstring(one.doc or f"The workflow {one.name}.", 4),
+        call_head=lambda one: _call_head(one, "TaskEnqueueBuilder"),
+        run_head=lambda one: _call_head(one, "WorkflowCall"),
+        call_doc=lambda one: _call_doc(one, f"A call of {one.name}."),
+        run_doc=lambda one: _call_doc(one, f"A run of {one.name}, not yet started."),
         call_body=_call_body,
         take=_take,
         instance=_instance,
+        run_instance=_run_instance,
+        event_instance=_event_instance,
     )
+
+
+def _title(module: Module, space: Sequence[str]) -> str:
+    """What a file has, and what is done with it."""
+    kinds = [kind for kind, there in (("tasks", module.tasks), ("workflows", module.workflows)) if there]
+    named = f" named {'.'.join(space)}.*" if space else " without a namespace"
+    ends = [end for end, there in (("enqueue", module.tasks), ("start", module.workflows)) if there]
+    usage = "" if not space else f": call one with its arguments, then {' or '.join(f'`.{end}(app)`' for end in ends)}"
+    told = f"{' and '.join(kinds)}{named}{usage}." if kinds else ""
+    if module.events:
+        told = f"Events: `.emit(app, ...)` a topic, `.send(app, ...)` to a mailbox.{' Also ' if told else ''}{told}"
+    return f"{told[:1].upper()}{told[1:]}"
 
 
 def _signature(fields: Sequence[Field], *, bare: bool = False) -> list[str]:
@@ -81,18 +96,18 @@ def _signature(fields: Sequence[Field], *, bare: bool = False) -> list[str]:
     ]
 
 
-def _call_head(task: Task) -> str:
-    given = ["self", *(["*", *_signature(task.fields)] if task.fields else [])]
-    return layout.call("def __call__(", given, f") -> _stem.TaskEnqueueBuilder[{task.returns}]:", 4)
+def _call_head(one: Task | Workflow, made: str) -> str:
+    given = ["self", *(["*", *_signature(one.fields)] if one.fields else [])]
+    return layout.call("def __call__(", given, f") -> _stem.{made}[{one.returns}]:", 4)
 
 
-def _call_doc(task: Task) -> str:
-    summary = task.doc.split("\n\n")[0].strip() or f"A call of {task.name}."
-    told = [f"    {one.name}: {' '.join(one.doc.split())}" for one in task.fields if one.doc]
+def _call_doc(one: Task | Workflow, otherwise: str) -> str:
+    summary = one.doc.split("\n\n")[0].strip() or otherwise
+    told = [f"    {each.name}: {' '.join(each.doc.split())}" for each in one.fields if each.doc]
     return docstring("\n".join([summary, *(["", "Args:", *told] if told else [])]), 8)
 
 
-def _call_body(task: Task) -> str:
+def _call_body(task: Task | Workflow) -> str:
     if not all(naming.is_keyword(one.alias or one.name) for one in task.fields):
         pairs = [f"{quoted(one.alias or one.name)}: {one.name}" for one in task.fields]
         return layout.call("return self._bind(**{", pairs, "})", 8)
@@ -132,6 +147,23 @@ def _instance(task: Task) -> str:
     return layout.call(f"{task.attribute} = _{task.class_name}Task(", parts, ")", 0, comma=len(parts) <= 4)
 
 
+def _run_instance(one: Workflow) -> str:
+    parts = [
+        quoted(one.name),
+        f"params={one.params}",
+        f"returns={one.reads}",
+        f'schema="{one.schema}"',
+        *one.options,
+    ]
+    return layout.call(f"{one.attribute} = _{one.class_name}Workflow(", parts, ")", 0, comma=len(parts) <= 4)
+
+
+def _event_instance(one: Event) -> str:
+    head = f"{one.attribute}: _stem.{one.kind}[{one.payload}] = _stem.{one.kind}("
+    parts = [quoted(one.name), f"payload={one.reads}", *one.options]
+    return layout.call(head, parts, ")", 0, comma=len(parts) <= 4)
+
+
 # ---------------------------------------------------------------- models
 
 
@@ -164,28 +196,86 @@ def _field_line(field: Field) -> str:
 
 def _package(package: Package, space: tuple[str, ...], name: str, lock: Lock) -> str:
     children, module = package.children(space), package.spaces[space]
-    tasks = sorted(_public(module))
-    first = children[0] if children else tasks[0]
-    title = f"Typed stubs: `from {'.'.join((name, *space))} import {first}`."
-    modules = [".".join(one.parts) for one in package.spaces.values() if one.tasks]
+    stubs = sorted(_public(module))
+    first = children[0] if children else stubs[0]
+    literals = [] if space else list(_literals(package))
+    finders = [] if space else [finder for finder in _FINDERS if getattr(package.declared, finder.attribute)]
+    own = [] if space else ["REGISTRY_DIGEST", *(one.name for one in finders)]
+    modules = [".".join(one.parts) for one in package.spaces.values() if one.tasks or one.workflows]
     return _template("package").render(
-        title=title,
+        title=f"Typed stubs: `from {'.'.join((name, *space))} import {first}`.",
         root=not space,
         children=children,
-        tasks=tasks,
+        stubs=stubs,
+        literals=literals,
+        from_names=_indented(_listed("._names", literals)),
         namespaces=_indented(_listed(".", children)),
-        from_tasks=_indented(_listed("._tasks", tasks)),
+        from_tasks=_indented(_listed("._tasks", stubs)),
         digest=lock.digest,
         children_set=_names("_NAMESPACES", children),
-        tasks_set=_names("_NAMES", tasks),
+        stubs_set=_names("_NAMES", stubs),
         modules=_names("_MODULES", sorted(modules)),
+        literals_set=_names("_LITERALS", literals),
+        own="".join(f"{quoted(one)}, " for one in own),
+        finders=[one.text for one in finders],
     )
 
 
+class _Finder(NamedTuple):
+    """A function of the package that gives all of one kind; `attribute` says whether there are any."""
+
+    name: str
+    attribute: str
+    text: str
+
+
+def _finder(name: str, attribute: str, kind: str, stub: str, doc: str) -> _Finder:
+    text = (
+        f"def {name}() -> list[_stem.{kind}[_Any, _Any]]:\n"
+        f'    """{doc}"""\n'
+        '    modules = [_import(f"{__name__}.{name}") for name in _MODULES]\n'
+        "    found = [one for module in modules for one in vars(module).values()]\n"
+        f"    return [one for one in found if isinstance(one, _stem.{stub})]"
+    )
+    return _Finder(name, attribute, text)
+
+
+_FINDERS: Final = (
+    _finder(
+        "all_tasks",
+        "tasks",
+        "TaskDefinition",
+        "StubTask",
+        "Every task, for `Stem[TaskName](url, tasks=all_tasks())`: an app that enqueues by name.",
+    ),
+    _finder(
+        "all_workflows",
+        "workflows",
+        "WorkflowDefinition",
+        "StubWorkflow",
+        "Every workflow, for `Stem(url, workflows=all_workflows())`: an app that starts runs by name.",
+    ),
+)
+
+
+def _literals(package: Package) -> dict[str, list[str]]:
+    """The types of names, of what there is."""
+    declared = package.declared
+    found = {
+        "TaskName": [one.name for one in declared.tasks],
+        "WorkflowName": [one.name for one in declared.newest],
+        "EventName": sorted({one.event.name for one in declared.events}),
+    }
+    return {literal: names for literal, names in found.items() if names}
+
+
 def _public(module: Module) -> list[str]:
-    """What a file of tasks shows: tasks, the types of their calls, models."""
-    models = list(module.taken.values())
-    return [name for one in module.tasks for name in (one.attribute, f"{one.class_name}EnqueueBuilder")] + models
+    """What a file of stubs shows: tasks, workflows and events, the types of their calls, models."""
+    aliases = [
+        *(f"{one.class_name}EnqueueBuilder" for one in module.tasks),
+        *(f"{one.class_name}WorkflowCall" for one in module.workflows),
+    ]
+    return [*(one.attribute for one in module.stubs), *aliases, *module.taken.values()]
 
 
 def _listed(module: str, names: Sequence[str]) -> str:

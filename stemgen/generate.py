@@ -28,8 +28,8 @@ def run(config: Config, file: Path) -> Run:
     """Import the app in this process, which should do nothing else; AppError, StemgenError."""
     inputs = {str(file): stamp(str(file))}
     found = discover(config)
-    lock = make_lock(found.tasks)
-    wanted = emit(build(found.tasks, found.places, lock, config.options), config.package, lock)
+    lock = make_lock(found.declared)
+    wanted = emit(build(found.declared, lock, config.options), config.package, lock)
     return Run(
         changes(config.output, wanted),
         lock,

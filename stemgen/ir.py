@@ -54,6 +54,34 @@ class Task:
 
 
 @dataclass
+class Workflow:
+    """One workflow as its stub has it; as for tasks."""
+
+    name: str
+    attribute: str
+    params: str
+    returns: str
+    reads: str
+    fields: list[Field]
+    doc: str
+    options: list[str]
+    schema: str
+    class_name: str
+
+
+@dataclass
+class Event:
+    """One topic or mailbox as its stub has it. `payload` is source text, and `reads` the same with what constrains it."""
+
+    name: str
+    attribute: str
+    kind: Literal["Topic", "Mailbox"]
+    payload: str
+    reads: str
+    options: list[str]
+
+
+@dataclass
 class Module:
     """One file: its place in the package, what it imports, and what stands in it."""
 
@@ -62,12 +90,19 @@ class Module:
     whole: dict[str, str] = field(default_factory=dict)
     #: module -> names imported from it.
     names: dict[str, set[str]] = field(default_factory=dict)
-    #: The names of its tasks.
+    #: The names of its tasks, workflows and events.
     attributes: frozenset[str] = frozenset()
     #: (module, name) -> the name of it here.
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
+    workflows: list[Workflow] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def stubs(self) -> list[Task | Workflow | Event]:
+        """All of it that a producer uses."""
+        return [*self.tasks, *self.workflows, *self.events]
 
     def use(self, module: str) -> str:
         """The private name of a module that is imported whole."""

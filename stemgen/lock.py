@@ -1,4 +1,4 @@
-"""stem.lock.json: what the tasks of an app look like on the wire, and the digest of it all."""
+"""stem.lock.json: what an app's tasks, workflows and events look like on the wire, and the digest of it all."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from stem.core.options import DEFAULT_QUEUE
-from stem.core.schema import arguments_schema, digest, task_schema
+from stem.core.replay import OnChange
+from stem.core.schema import arguments_schema, digest, read_schema, result_schema, task_schema
 from stem.core.task import AnyDeclared
+from stem.core.workflow import AnyDeclaredWorkflow
 from stem.values import Unset
+from stemgen.collect import Declared, EventKind, FoundEvent, workflow_key, workflow_where
 from stemgen.errors import StemgenError
+from stemgen.steps import steps_of
 
 #: Grows when older versions could not read the file.
 FORMAT: Final = 1
@@ -30,11 +34,45 @@ class TaskLock(msgspec.Struct, frozen=True, kw_only=True):
     queue: str = DEFAULT_QUEUE
 
 
-class Lock(msgspec.Struct, frozen=True):
-    """The whole file."""
+class WorkflowLock(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a workflow: schemas as for tasks, and its steps in order, as far as they are known.
+
+    `patched`: the places among them of those behind `ctx.patched`, to which runs that began before them do not come.
+    """
+
+    name: str
+    version: int
+    handler: str
+    schema: str
+    params: dict[str, Any]
+    result: dict[str, Any]
+    reads: dict[str, Any] | None = None
+    steps: tuple[str, ...] = ()
+    patched: tuple[int, ...] = ()
+    on_change: OnChange = "block"
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The steps that all runs come to, whenever they began."""
+        return tuple(name for place, name in enumerate(self.steps) if place not in self.patched)
+
+
+class EventLock(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic or mailbox: the schema of its payload as written, and as read where that is another."""
+
+    name: str
+    kind: EventKind
+    payload: dict[str, Any]
+    reads: dict[str, Any] | None = None
+
+
+class Lock(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The whole file. Workflows are named with their version, `orders.fulfil@2`; events with their kind."""
 
     stemgen: int
     tasks: dict[str, TaskLock]
+    workflows: dict[str, WorkflowLock] = {}
+    events: dict[str, EventLock] = {}
 
     def text(self) -> str:
         """As it is written: sorted, one thing a line."""
@@ -46,9 +84,14 @@ class Lock(msgspec.Struct, frozen=True):
         return digest(msgspec.to_builtins(self))
 
 
-def make_lock(tasks: tuple[AnyDeclared, ...]) -> Lock:
-    """The lock of these tasks; StemgenError when a model has no schema."""
-    return Lock(FORMAT, {one.name: _task(one) for one in tasks})
+def make_lock(declared: Declared) -> Lock:
+    """The lock of an app; StemgenError when a model has no schema."""
+    return Lock(
+        FORMAT,
+        {one.name: _task(one) for one in declared.tasks},
+        {workflow_key(one): _workflow(one, workflow_where(one, declared.places)) for one in declared.workflows},
+        {one.key: _event(one) for one in declared.events},
+    )
 
 
 def _task(one: AnyDeclared) -> TaskLock:
@@ -67,6 +110,34 @@ def _task(one: AnyDeclared) -> TaskLock:
         accepts={digest(schema): schema for schema in earlier},
         queue=DEFAULT_QUEUE if isinstance(queue, Unset) else queue,
     )
+
+
+def _workflow(one: AnyDeclaredWorkflow, where: str) -> WorkflowLock:
+    try:
+        made = task_schema(one.name, one.params_model, one.returns)
+    except ValueError as fault:
+        raise StemgenError(f"{where} has no JSON schema: {fault}") from None
+    steps = steps_of(one)
+    return WorkflowLock(
+        name=one.name,
+        version=one.version,
+        handler=where,
+        schema=made.schema,
+        params=made.args,
+        result=made.result,
+        reads=None if made.reads == made.result else made.reads,
+        steps=steps.names,
+        patched=steps.patched,
+        on_change=one.options.on_change,
+    )
+
+
+def _event(one: FoundEvent) -> EventLock:
+    try:
+        payload, reads = result_schema(one.event.payload), read_schema(one.event.payload)
+    except ValueError as fault:
+        raise StemgenError(f"{one.where} has no JSON schema: {fault}") from None
+    return EventLock(name=one.event.name, kind=one.kind, payload=payload, reads=None if reads == payload else reads)
 
 
 def read_lock(text: str | bytes, where: str) -> Lock:

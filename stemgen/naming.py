@@ -1,17 +1,24 @@
-"""From names of tasks and modules to names in the package; what would clash is refused, never renamed."""
+"""From names of tasks, workflows and events to names in the package; what would clash is refused, never renamed."""
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Container, Iterable, Mapping
-from typing import Final
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
+from stem.core.flow import Flow
 from stem.core.task import AnyDeclared
+from stem.core.workflow import AnyDeclaredWorkflow
+from stemgen.collect import FoundEvent
 from stemgen.errors import StemgenError
 
-#: What stands at the top of every package.
-_OWN: Final = frozenset({"all_tasks", "TaskName", "REGISTRY_DIGEST", "TYPE_CHECKING"})
+#: The namespace in which events stand, whatever their names.
+EVENTS: Final = "events"
+#: What stands at the top of a package.
+_OWN: Final = frozenset(
+    {"all_tasks", "all_workflows", "TaskName", "WorkflowName", "EventName", "REGISTRY_DIGEST", "TYPE_CHECKING"}
+)
 
 
 def identifier(text: str) -> str:
@@ -27,18 +34,57 @@ def is_keyword(text: str) -> bool:
     return text.isidentifier() and not keyword.iskeyword(text)
 
 
-def namespace(task: AnyDeclared) -> tuple[str, ...]:
-    """The parts of the namespace in which a task's stub stands."""
-    return tuple(identifier(part) for part in task.name.split(".")[:-1])
+class Named(NamedTuple):
+    """Something with a stub: what it is, where it is declared, and how its stub gets a name of its own."""
+
+    kind: Literal["task", "workflow", "topic", "mailbox"]
+    name: str
+    where: str
+    stub: str = ""
+    #: As `@task(..., stub='...')`; "" where only another name helps.
+    how: str = ""
+
+    @property
+    def spelt(self) -> str:
+        """Its namespace as it is written: that of its name; events of all names stand together."""
+        return EVENTS if self.kind in {"topic", "mailbox"} else self.name.rpartition(".")[0]
+
+    @property
+    def namespace(self) -> tuple[str, ...]:
+        """The parts of the namespace in which its stub stands."""
+        return tuple(identifier(part) for part in self.spelt.split(".") if part)
+
+    @property
+    def attribute(self) -> str:
+        """The name of its stub there: what `stub=` says, the last part of its name, or all of an event's."""
+        last = self.name if self.kind in {"topic", "mailbox"} else self.name.rpartition(".")[2]
+        return self.stub or identifier(last)
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Namespace and name."""
+        return (*self.namespace, self.attribute)
 
 
-def attribute(task: AnyDeclared) -> str:
-    """The name of a task's stub in its namespace: the last part of its name, or what `@task(stub=...)` says."""
-    return task.options.stub or identifier(task.name.rpartition(".")[2])
+def of_task(one: AnyDeclared) -> Named:
+    """A task's stub."""
+    return Named("task", one.name, one.where, one.options.stub, "@task(..., stub='...')")
+
+
+def of_workflow(one: AnyDeclaredWorkflow, where: str) -> Named:
+    """A workflow's stub."""
+    how = "" if isinstance(one, Flow) else "@workflow(..., stub='...')"
+    return Named("workflow", one.name, where, one.options.stub, how)
+
+
+def of_event(one: FoundEvent) -> Named:
+    """The stub of a topic or mailbox."""
+    how = f"{type(one.event).__name__}(..., stub='...')"
+    return Named(one.kind, one.event.name, one.where, one.event.stub, how)
 
 
 def class_name(attribute_: str, taken: Container[str]) -> str:
-    """`hello_world` as `HelloWorld`; with its underscores where another task of the file is called so already."""
+    """`hello_world` as `HelloWorld`; with its underscores where another one of the file is called so already."""
     name = "".join(part[:1].upper() + part[1:] for part in attribute_.split("_") if part)
     if name in taken:
         name = attribute_[:1].upper() + attribute_[1:]
@@ -47,56 +93,57 @@ def class_name(attribute_: str, taken: Container[str]) -> str:
     return name
 
 
-def check(tasks: Iterable[AnyDeclared]) -> None:
-    """StemgenError names both handlers when two stubs would have one name, or a stub and a namespace."""
-    places: dict[tuple[str, ...], AnyDeclared] = {}
-    for one in tasks:
+def check(named: Sequence[Named]) -> None:
+    """StemgenError names both places when two stubs would have one name, or a stub and a namespace."""
+    places: dict[tuple[str, ...], Named] = {}
+    for one in named:
         _check_free(one)
-        place = (*namespace(one), attribute(one))
-        there = places.setdefault(place, one)
+        there = places.setdefault(one.place, one)
         if there is not one:
-            raise StemgenError(_clash(there, one, f"both would be {'.'.join(place)}"))
-    below = {space[:depth]: one for one in tasks for space in [namespace(one)] for depth in range(1, len(space) + 1)}
+            raise StemgenError(_clash(there, one, f"both would be {'.'.join(one.place)}"))
+    below = {one.namespace[:depth]: one for one in named for depth in range(1, len(one.namespace) + 1)}
     for place, one in places.items():
         inside = below.get(place)
         if inside is not None:
-            raise StemgenError(_clash(one, inside, f"{'.'.join(place)} would be a task and a namespace"))
-    _check_spellings(tasks)
+            raise StemgenError(_clash(one, inside, f"{'.'.join(place)} would be a {one.kind} and a namespace"))
+    _check_spellings(named)
 
 
-def _check_free(task: AnyDeclared) -> None:
-    """A name of the package's own is refused: those with an underscore in front, and three at its top."""
-    place = (*namespace(task), attribute(task))
-    hidden = [part for part in place if part.startswith("_")]
-    if hidden or (len(place) == 1 and place[0] in _OWN):
+def _check_free(one: Named) -> None:
+    """A name of the package's own is refused: those with an underscore in front, and a few at its top."""
+    hidden = [part for part in one.place if part.startswith("_")]
+    if hidden or (len(one.place) == 1 and one.place[0] in _OWN):
         raise StemgenError(
-            f"the stub of {task.name!r} ({task.where}) would be {'.'.join(place)}, but {(hidden or place)[0]} is a name of "
-            "the package's own; rename the task, or give it another name there with @task(..., stub='...')"
+            f"the stub of {one.name!r} ({one.where}) would be {'.'.join(one.place)}, but {(hidden or one.place)[0]} is a "
+            f"name of the package's own; rename the {one.kind}{_or_stub(one)}"
         )
 
 
-def _check_spellings(tasks: Iterable[AnyDeclared]) -> None:
+def _check_spellings(named: Iterable[Named]) -> None:
     """Two namespaces of one name: `a-b.x` and `a_b.y`."""
-    spelt: dict[tuple[str, ...], tuple[str, AnyDeclared]] = {}
-    for one in tasks:
-        space = one.name.rpartition(".")[0]
-        there = spelt.setdefault(namespace(one), (space, one))
-        if there[0] != space:
-            raise StemgenError(_clash(there[1], one, f"both namespaces would be {'.'.join(namespace(one))}"))
+    spelt: dict[tuple[str, ...], Named] = {}
+    for one in named:
+        there = spelt.setdefault(one.namespace, one)
+        if there.spelt != one.spelt:
+            raise StemgenError(_clash(there, one, f"both namespaces would be {'.'.join(one.namespace)}"))
 
 
-def _clash(one: AnyDeclared, other: AnyDeclared, why: str) -> str:
-    return (
-        f"the stubs of {one.name!r} ({one.where}) and {other.name!r} ({other.where}) clash: {why}; "
-        "rename one, or give it a name of its own with @task(..., stub='...')"
-    )
+def _clash(one: Named, other: Named, why: str) -> str:
+    how = other.how or one.how
+    advice = f"rename one, or give it a name of its own with {how}" if how else "rename one"
+    return f"the stubs of {one.name!r} ({one.where}) and {other.name!r} ({other.where}) clash: {why}; {advice}"
 
 
-def check_models(names: Mapping[str, str], attributes: Iterable[str], where: str) -> None:
-    """StemgenError when a task of a namespace has the name of a model that is shown there."""
-    for one in attributes:
-        if one in names:
+def _or_stub(one: Named) -> str:
+    return f", or give it another name there with {one.how}" if one.how else ""
+
+
+def check_models(names: Mapping[str, str], named: Iterable[Named]) -> None:
+    """StemgenError when something of a namespace has the name of a model that is shown there."""
+    for one in named:
+        if one.attribute in names:
+            advice = f"give it a name of its own with {one.how}" if one.how else f"rename the {one.kind}"
             raise StemgenError(
-                f"in namespace {where or 'of the package'}, the task {one!r} has the name of the model {names[one]}; "
-                "give it a name of its own with @task(..., stub='...')"
+                f"in namespace {'.'.join(one.namespace) or 'of the package'}, the {one.kind} {one.attribute!r} has the "
+                f"name of the model {names[one.attribute]}; {advice}"
             )

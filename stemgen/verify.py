@@ -11,12 +11,14 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from typing import Any, Union
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Union
 
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
 from stemgen.build import Package
+from stemgen.collect import workflow_key
 from stemgen.copying import FOLDER
 from stemgen.ir import Model, Module
 from stemgen.layout import HEADER
@@ -38,12 +40,23 @@ def verify(package: Package, name: str) -> dict[str, str]:
     """The files of witnesses; none when models are imported, for then there is nothing to tie."""
     witnesses = Witnesses(package, name)
     files = {f"_verify/{key}.py": witnesses.file(module) for key, module in package.copies.modules.items()}
-    for home in sorted({one.fn.__module__ for one in package.tasks}):
-        key = f"{identifier(home.replace('.', '_'))}_tasks"
-        files[f"_verify/{key}.py"] = witnesses.tasks(home)
+    for kind, ties in witnesses.ties().items():
+        for home in sorted({tie.home for tie in ties}):
+            key = f"{identifier(home.replace('.', '_'))}_{kind}s"
+            files[f"_verify/{key}.py"] = witnesses.declared(kind, home, [tie for tie in ties if tie.home == home])
     if files:
         files["_verify/__init__.py"] = f"{HEADER}\n"
     return files
+
+
+class Tie(NamedTuple):
+    """Something of the app's at `place`, and the type it must have there."""
+
+    name: str
+    home: str
+    place: str
+    type: str
+    types: tuple[Any, ...]
 
 
 class Witnesses:
@@ -65,21 +78,47 @@ class Witnesses:
         parts = [text for model in module.models.values() for text in self._model(model)]
         return self._text(next(iter(module.models.values())).origin.__module__, parts)
 
-    def tasks(self, home: str) -> str:
-        """The tasks of one module of the app: the model they take and the type they give."""
+    def ties(self) -> dict[str, list[Tie]]:
+        """What the app declares, by kind; `place` is "" for what stands in no module under a name."""
+        said, places = self._package.declared, self._package.declared.places
+        return {
+            "task": [
+                Tie(
+                    one.name,
+                    one.fn.__module__,
+                    places.get(one.name, ""),
+                    "TaskDefinition",
+                    (one.args_model, one.returns),
+                )
+                for one in said.tasks
+            ],
+            "workflow": [
+                Tie(one.name, one.__module__, place, "WorkflowDefinition", (one.params_model, one.returns))
+                for one in said.newest
+                for place in [places.get(workflow_key(one), "")]
+            ],
+            "event": [
+                Tie(one.event.name, place.rpartition(".")[0], place, type(one.event).__name__, (one.event.payload,))
+                for one in said.events
+                for place in [places.get(one.key, "")]
+                if place
+            ],
+        }
+
+    def declared(self, kind: str, home: str, ties: Sequence[Tie]) -> str:
+        """What one module of the app declares, with the models it takes and the types it gives."""
         self._imports = {"stem", home}
         parts = []
-        for number, one in enumerate(one for one in self._package.tasks if one.fn.__module__ == home):
-            place = self._package.places.get(one.name)
-            if place is None:
-                continue  # it stands in no module under a name
+        for number, tie in enumerate(ties):
+            if not tie.place:
+                continue
             scratch = Module(("_verify",))
             source = TypeSource(scratch, lambda cls, _, __: self._app(cls))
-            args, returns = source.of(one.args_model, one.where), source.of(one.returns, one.where)
+            types = ", ".join(source.of(one, tie.place) for one in tie.types)
             for module, short in scratch.whole.items():
                 self._imports.add(f"{module} as {short}" if module != short else module)
-            parts.append(f"_task_{number}: stem.TaskDefinition[{args}, {returns}] = {place}  # {one.name}\n")
-        return self._text(f"the tasks of {home}", ["".join(parts)])
+            parts.append(f"_{kind}_{number}: stem.{tie.type}[{types}] = {tie.place}  # {tie.name}\n")
+        return self._text(f"the {kind}s of {home}", ["".join(parts)])
 
     def _text(self, origin: str, parts: list[str]) -> str:
         imports = "\n".join(f"import {one}" for one in sorted(self._imports))

@@ -23,7 +23,8 @@ def public_names(package: str) -> list[str]:
     module = importlib.import_module(package)
     names = getattr(module, "__all__", None)
     if names is None:
-        names = [name for name in vars(module) if not name.startswith("_") and name not in submodules(package)]
+        # pytest puts names with an @ into the modules of its plugins
+        names = [name for name in vars(module) if not name.startswith(("_", "@")) and name not in submodules(package)]
     return sorted(f"{package}.{name}" for name in names)
 
 

@@ -12,7 +12,7 @@ from typing_extensions import TypeForm
 from stem.core.carried import uncarried
 from stem.core.codec import EncodeError, ResultCodec
 from stem.core.duration import Duration, milliseconds
-from stem.core.options import text
+from stem.core.options import checked, stub_name, text
 from stem.core.run import EVENT_TTL_MS, Event, Message, event_topic
 from stem.core.task import name_problems
 from stem.errors import ConfigError, InvalidArgumentsError
@@ -43,9 +43,10 @@ class _Payload(Generic[E]):
             problems += uncarried(ResultCodec(payload).schema, f"the payload of {name!r}")
         except Exception as fault:
             problems.append(f"the payload of {name!r} cannot be carried by JSON: {str(fault).partition(chr(10))[0]}")
+        named = checked(problems, "", stub_name, stub)
         if problems:
             raise ConfigError(problems)
-        self.name, self.payload, self.stub = name, payload, stub
+        self.name, self.payload, self.stub = name, payload, named
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__.lower()} {self.name}>"

@@ -185,7 +185,7 @@ def task_options(
         ignore_result=checked(problems, False, _flag, ignore_result, "ignore_result"),
         at_most_once=once,
         isolate=checked(problems, False, _flag, isolate, "isolate"),
-        stub=checked(problems, "", _stub, stub),
+        stub=checked(problems, "", stub_name, stub),
         tags=checked(problems, (), _tags, tags),
         description=checked(problems, "", _description, description),
     )
@@ -253,7 +253,7 @@ def _flag(value: bool, what: str) -> bool:  # noqa: FBT001 - the value under tes
     return value
 
 
-def _stub(value: str) -> str:
+def stub_name(value: str) -> str:
     if value and (not isinstance(value, str) or not value.isidentifier() or iskeyword(value) or value[0] == "_"):
         raise ConfigError(
             f"stub must be a name that Python code can use, without an underscore in front, found {value!r}"

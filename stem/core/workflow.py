@@ -17,7 +17,7 @@ from typing_extensions import ParamSpec, TypeForm, Unpack
 from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec
 from stem.core.duration import Duration, instant_ms, milliseconds
 from stem.core.lease import DEFAULT_LEASE_MS, SHORTEST_LEASE_MS
-from stem.core.options import checked
+from stem.core.options import checked, stub_name
 from stem.core.replay import OnChange
 from stem.core.run import KEEP_MS, IfExists
 from stem.core.run_context import RunHandle, WorkflowClient, WorkflowContext
@@ -95,7 +95,7 @@ def workflow_options(
         cleanup_ms=ms(cancel_budget, "cancel_budget", 1),
         on_change=on_change,
         cleans_up=cleans_up,
-        stub=stub,
+        stub=checked(problems, "", stub_name, stub),
         description=description,
     )
     if problems:

@@ -11,16 +11,21 @@ import msgspec
 
 from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter
+from stem.contracts.workflows import RunFilter
 from stem.core.envelope import UndecodableError, decode
+from stem.core.run import ENDED, RUN_STATES
 from stem.core.schema import TaskSchema
 from stem.engines import make_engine, redacted, sqlite_path
 from stem.errors import EngineError
 from stemgen.errors import StemgenError
-from stemgen.lock import TaskLock, load, read_lock
+from stemgen.lock import EventLock, Lock, TaskLock, WorkflowLock, load, read_lock
 
 #: Jobs that are looked at in an engine, the newest first.
 _MOST: Final = 10_000
 _PAGE: Final = 500
+_UNSEEN: Final = (
+    "of runs in flight only the version was looked at: stem wf check replays them against the code of today"
+)
 
 
 class UnavailableError(StemgenError):
@@ -28,9 +33,13 @@ class UnavailableError(StemgenError):
 
 
 class Older(msgspec.Struct, frozen=True):
-    """The tasks of the older side, one several times when jobs of several versions wait; and what could not be seen."""
+    """The older side: its tasks, one several times when jobs of several versions wait; and what could not be seen."""
 
     tasks: list[tuple[str, TaskLock]]
+    workflows: list[WorkflowLock] = []
+    events: list[EventLock] = []
+    #: Name and version of runs that have not ended, of which nobody has published what they look like.
+    runs: list[tuple[str, int]] = []
     #: Task and digest of jobs that wait, where nobody has published what that digest stands for.
     unknown: list[tuple[str, str]] = []
     notes: list[str] = []
@@ -42,7 +51,11 @@ def older(against: str, lock: Path, root: Path, namespace: str) -> Older:
         return _from_git(against.removeprefix("git:"), lock, root)
     if "://" in against:
         return _from_engine(against, namespace)
-    return Older(sorted(load(Path(against)).tasks.items()))
+    return _of_lock(load(Path(against)))
+
+
+def _of_lock(lock: Lock) -> Older:
+    return Older(sorted(lock.tasks.items()), list(lock.workflows.values()), list(lock.events.values()))
 
 
 def _from_git(ref: str, lock: Path, root: Path) -> Older:
@@ -59,7 +72,7 @@ def _from_git(ref: str, lock: Path, root: Path) -> Older:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         raise StemgenError(f"git has no {place} at {ref!r} ({said}); commit the stubs first, or fetch that branch")
-    return Older(sorted(read_lock(done.stdout, f"{ref}:{place}").tasks.items()))
+    return _of_lock(read_lock(done.stdout, f"{ref}:{place}"))
 
 
 def _from_engine(url: str, namespace: str) -> Older:
@@ -73,16 +86,37 @@ def _from_engine(url: str, namespace: str) -> Older:
 
 
 async def _asked(engine: Engine) -> Older:
-    """What the jobs in an engine were written with, as workers have published it."""
+    """What the jobs in an engine were written with, as workers have published it, and which runs are in flight."""
     await engine.open()
     try:
         known = await _published(engine)
         waiting, whole = await _waiting(engine)
+        runs, all_runs = await _in_flight(engine)
     finally:
         await engine.close()
     notes = [] if whole else [f"only the newest {_MOST:,} jobs were looked at"]
-    seen = sorted(waiting & set(known))
-    return Older([(task, known[task, schema]) for task, schema in seen], sorted(waiting - set(known)), notes)
+    notes += [] if all_runs else [f"only the newest {_MOST:,} runs in flight were looked at"]
+    notes += [_UNSEEN] if runs else []
+    return Older(
+        [(task, known[task, schema]) for task, schema in sorted(waiting & set(known))],
+        runs=sorted(runs),
+        unknown=sorted(waiting - set(known)),
+        notes=notes,
+    )
+
+
+async def _in_flight(engine: Engine) -> tuple[set[tuple[str, int]], bool]:
+    """Name and version of the runs that have not ended, and whether these were all."""
+    found: set[tuple[str, int]] = set()
+    which = RunFilter(states=tuple(state for state in RUN_STATES if state not in ENDED))
+    cursor, seen = "", 0
+    while seen < _MOST:
+        rows, cursor = await engine.workflows.page(which, limit=_PAGE, cursor=cursor)
+        found |= {(row.workflow, row.version) for row in rows}
+        seen += len(rows)
+        if not cursor:
+            return found, True
+    return found, False
 
 
 async def _published(engine: Engine) -> dict[tuple[str, str], TaskLock]:

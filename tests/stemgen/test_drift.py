@@ -1,6 +1,7 @@
 """The app is edited and nobody runs stemgen: who notices?
 
-mypy, through the witnesses, what is structural; `check` everything; `breaking`, after generating, what queued jobs feel.
+mypy, through the witnesses, what is structural; `check` everything; `breaking`, after generating, what queued jobs, runs
+in flight and events feel.
 """
 
 from __future__ import annotations
@@ -84,10 +85,100 @@ DRIFTS: Final = {
 }
 
 
-@pytest.mark.parametrize("what", DRIFTS)
+#: The same with workflows and events.
+FLOWS: Final = '''
+from __future__ import annotations
+from pydantic import BaseModel, Field
+from stem import Flow, Mailbox, StepContext, Topic, WorkflowContext, workflow
+
+class Order(BaseModel):
+    id: str
+    total: int = Field(default=1, le=10)
+
+class Receipt(BaseModel):
+    order_id: str
+
+class Shipment(BaseModel):
+    weight: float
+
+order_shipped = Topic("order.shipped", payload=Shipment, ttl="1h")
+approval = Mailbox("approval", payload=bool)
+
+def work() -> int: return 1
+
+@workflow("orders.fulfil")
+async def fulfil(ctx: WorkflowContext, order: Order) -> Receipt:
+    """Charge and ship."""
+    await ctx.step("charge", work)
+    await ctx.wait(order_shipped, key=ctx.run_id)
+    await ctx.step("close", work)
+    return Receipt(order_id=ctx.run_id)
+
+def greet(ctx: StepContext) -> str: return "hello"
+def shout(ctx: StepContext) -> int: return 1
+
+hello = Flow("demo.hello").step("greet", greet).step("shout", shout)
+'''
+FLOW_DRIFTS: Final = {
+    "required parameter added": Drift(
+        "id: str", "id: str\n    locale: str", 'Missing named argument "locale"', "REQUIRED_FIELD_ADDED"
+    ),
+    "constraint of a parameter tightened": Drift("le=10", "le=5", "", "CONSTRAINT_TIGHTENED"),
+    "default of a parameter changed": Drift("default=1", "default=2", "", "DEFAULT_CHANGED"),
+    "workflow takes another model": Drift(
+        "order: Order)", "order: Shipment)", "Incompatible types in assignment", "REQUIRED_FIELD_ADDED"
+    ),
+    "result of a workflow changed": Drift(
+        "order: Order) -> Receipt:",
+        "order: Order) -> Receipt | None:",
+        "Incompatible types in assignment",
+        "TYPE_WIDENED",
+    ),
+    "result of a flow changed": Drift(
+        "-> int: return 1\n\nhello", '-> str: return ""\n\nhello', "Incompatible types in assignment", "TYPE_CHANGED"
+    ),
+    "function of a workflow renamed": Drift("def fulfil", "def fill", 'has no attribute "fulfil"', ""),
+    "workflow renamed": Drift("orders.fulfil", "orders.fill", "", "WORKFLOW_REMOVED"),
+    "version raised": Drift('"orders.fulfil"', '"orders.fulfil", version=2', "", "WORKFLOW_REMOVED"),
+    "policy of a workflow changed": Drift('"orders.fulfil"', '"orders.fulfil", cancel_after="1d"', "", ""),
+    "step renamed": Drift('"charge"', '"pay"', "", "STEP_REMOVED"),
+    "step added in between": Drift(
+        '    await ctx.step("close"',
+        '    await ctx.step("weigh", work)\n    await ctx.step("close"',
+        "",
+        "STEP_INSERTED",
+    ),
+    "step added at the end": Drift(
+        '    await ctx.step("close", work)',
+        '    await ctx.step("close", work)\n    await ctx.step("file", work)',
+        "",
+        "",
+    ),
+    "steps of a flow swapped": Drift(
+        '.step("greet", greet).step("shout", shout)',
+        '.step("shout", shout).step("greet", greet)',
+        "Incompatible types in assignment",
+        "STEP_REORDERED",
+    ),
+    "payload changed": Drift("weight: float", "grams: int", 'has no attribute "weight"', "EVENT_PAYLOAD"),
+    "payload of another type": Drift(
+        "payload=bool", "payload=str", "Incompatible types in assignment", "EVENT_PAYLOAD"
+    ),
+    "ttl changed": Drift('ttl="1h"', 'ttl="2h"', "", ""),
+    "event renamed": Drift('"order.shipped"', '"order.sent"', "", "EVENT_REMOVED"),
+    "topic became a mailbox": Drift(
+        'Topic("order.shipped", payload=Shipment, ttl="1h")',
+        'Mailbox("order.shipped", payload=Shipment)',
+        "Incompatible types in assignment",
+        "EVENT_REMOVED",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", [*DRIFTS, *FLOW_DRIFTS])
 def test_who_notices_an_edit(project: Project, what: str) -> None:
-    drift = DRIFTS[what]
-    project.write({"app/tasks.py": APP})
+    app, drift = (APP, DRIFTS[what]) if what in DRIFTS else (FLOWS, FLOW_DRIFTS[what])
+    project.write({"app/tasks.py": app})
     project.generate()
     project.write({"before.json": project.read("client/app_client/stem.lock.json")})
     assert mypy(project) == ""

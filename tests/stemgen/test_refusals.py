@@ -70,7 +70,7 @@ TASKS = {
         "@task('_models.f')\ndef f(a: A) -> None: ...",
         ["_models is a name of the package's own"],
     ),
-    "no task": ("", ["no task is declared in app.*"]),
+    "no task": ("", ["no task, workflow or event is declared in app.*"]),
     "a syntax error": ("def f(:\n", ["app.tasks cannot be imported", "SyntaxError"]),
     "an error of the app's": (
         "raise RuntimeError('no database')",

@@ -64,6 +64,7 @@ def test_a_producer_without_the_workers_code_gets_typed_results(services: Servic
         "A-1 goes by post to 1 rue de la Paix, Paris (FR)",
         "in stock: ['book', 'lamp']",
         "today: {'A-1': 4200}",
+        "fulfil-A-3: 1 rue de la Paix, Paris (FR)",
         "arguments of task 'orders.charge' were refused: cents: Input should be greater than 0 (found 0)",
         "worker code here: False",
     ]

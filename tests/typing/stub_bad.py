@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warehouse_client
-from warehouse_client import TaskName, all_tasks, orders, reports
+from warehouse_client import EventName, TaskName, WorkflowName, all_tasks, events, orders, reports
 
 from stem import Group, Stem, TaskEnqueueBuilder, group
 
@@ -89,3 +89,51 @@ group(CALL for _ in "ab") | reports.day  # E: a list for a day
 group(CALL, "text")  # E: text for a call
 group(reports.stock() for _ in "ab").then(reports.day.take("receipts", title="t"))  # E: lists of other things
 pair: Group[object, tuple[orders.Receipt, orders.Parcel]] = group(CALL, reports.stock())  # E: another pair
+
+# ------------------------------------------------------------ workflows
+ORDER = orders.Order(id="1", customer="a", cents=2)
+RUN = orders.fulfil(order=ORDER, to=ADDRESS)
+orders.fulfill(order=ORDER, to=ADDRESS)  # E: the workflow's name is misspelt
+orders.fulfil()  # E: all parameters are missing
+orders.fulfil(order=ORDER)  # E: one parameter is missing
+orders.fulfil(ORDER, ADDRESS)  # E: parameters are keywords
+orders.fulfil(order=ORDER, to=RECEIPT)  # E: another model
+orders.fulfil(order={"id": "1"}, to=ADDRESS)  # E: a dict for a model
+orders.fulfil(order=ORDER, to=ADDRESS, speed="fast")  # E: a parameter too many
+orders.fulfil.build(ORDER)  # E: another model for a run
+orders.fulfil.enqueue(app, ORDER)  # E: a workflow is started, not enqueued
+RUN.priority(3)  # E: a run has no priority
+RUN.if_exists("replace")  # E: no such choice
+RUN.id(7)  # E: a number for text
+RUN.delay(None)  # E: None for a span
+parcel_run: orders.ChargeEnqueueBuilder = RUN  # E: a run for a job
+wrong_workflow: WorkflowName = "orders.fulfill"  # E: no workflow of this name
+a_task: WorkflowName = "orders.charge"  # E: a task is no workflow
+group(RUN, RUN)  # E: runs are no parts of a group
+
+
+async def start() -> None:
+    await RUN  # E: a run that is not started is not awaitable
+    await RUN.start()  # E: no app
+    await app.submit(RUN)  # E: a run for a job
+    run = await RUN.start(app)
+    number: int = await run.result()  # E: the result is a parcel
+    (await run.result()).cents  # E: no such field of the result
+    await orders.fulfil.start(app, ORDER)  # E: another model to start with
+    await orders.fulfil.start(app, orders.Fulfilment(order=ORDER, to=ADDRESS), ids="x")  # E: a misspelt option
+
+
+# ------------------------------------------------------------ events
+wrong_event: EventName = "order.paked"  # E: no event of this name
+events.order_paked  # E: the event's name is misspelt
+events.Paked  # E: the payload's name is misspelt
+orders.order_packed  # E: events stand in a namespace of their own
+
+
+async def tell() -> None:
+    await events.order_packed.emit(app, events.Packed())  # E: a field of the payload is missing
+    await events.order_packed.emit(app, ORDER, key="1")  # E: another payload
+    await events.order_packed.emit(app, {"by": "a"}, key="1")  # E: a dict for a payload
+    await events.order_packed.emit(events.Packed(by="a"), key="1")  # E: no app
+    await events.order_packed.emit(app, events.Packed(by="a"), key=1)  # E: a number for a key
+    await events.order_packed.send(app, "run", events.Packed(by="a"))  # E: a topic is emitted, a mailbox is sent to

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from warehouse_client import TaskName, all_tasks, orders, reports
+from warehouse_client import EventName, TaskName, WorkflowName, all_tasks, all_workflows, events, orders, reports
 
-from stem import Chain, Composable, Group, JobHandle, Stem, TaskEnqueueBuilder, group
+from stem import (
+    Chain,
+    Composable,
+    Group,
+    JobHandle,
+    Run,
+    RunHandle,
+    Stem,
+    TaskEnqueueBuilder,
+    Topic,
+    WorkflowCall,
+    WorkflowDefinition,
+    group,
+)
 
-app = Stem[TaskName]("memory://", tasks=all_tasks())
+app = Stem[TaskName]("memory://", tasks=all_tasks(), workflows=all_workflows())
 RECEIPT = orders.Receipt(order_id="1", cents=2)
 ADDRESS = orders.Address(street="s", city="c")
 
@@ -63,3 +76,30 @@ assert_type(all_of, Group[object, list[orders.Receipt]])
 assert_type(all_of.then(reports.day.take("receipts", title="today")), Chain[object, dict[str, int]])
 assert_type(group([orders.charge(id="1", customer="a", cents=2)]) | reports.stock(), Chain[object, list[str] | None])
 assert_type(group(orders.charge, orders.charge), Group[orders.Order, tuple[orders.Receipt, orders.Receipt]])
+
+# workflows: called with keywords, started, and awaited by their handles
+ORDER = orders.Order(id="1", customer="a", cents=2)
+assert_type(orders.fulfil(order=ORDER, to=ADDRESS), WorkflowCall[orders.Parcel])
+assert_type(orders.fulfil.build(orders.Fulfilment(order=ORDER, to=ADDRESS)), WorkflowCall[orders.Parcel])
+later: orders.FulfilWorkflowCall = orders.fulfil(order=ORDER, to=ADDRESS).id("x").if_exists("restart").delay("1h")
+defined: WorkflowDefinition[orders.Fulfilment, orders.Parcel] = orders.fulfil
+assert_type(events.order_packed, Topic[events.Packed])
+
+
+async def runs() -> None:
+    """Handles of runs and payloads of events are typed."""
+    run = await later.cancel_after("2d").start(app)
+    assert_type(run, RunHandle[orders.Parcel])
+    assert_type(await run.result(timeout="20s"), orders.Parcel)
+    assert_type(await run.status(), Run)
+    assert_type(
+        await (await orders.fulfil.start(app, orders.Fulfilment(order=ORDER, to=ADDRESS))).result(), orders.Parcel
+    )
+    assert_type(await events.order_packed.emit(app, events.Packed(by="a"), key="1"), bool)
+
+
+def say_more(workflow: WorkflowName, event: EventName) -> None:
+    """Names of a workflow and an event."""
+
+
+say_more("orders.fulfil", "order.packed")

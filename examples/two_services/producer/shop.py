@@ -1,10 +1,10 @@
-"""The service that asks for work. It knows the tasks by their stubs alone."""
+"""The service that asks for work. It knows tasks, workflows and events by their stubs alone."""
 
 import asyncio
 import os
 import sys
 
-from warehouse_client import TaskName, all_tasks, orders, reports
+from warehouse_client import TaskName, all_tasks, events, orders, reports
 
 from stem import InvalidArgumentsError, Stem
 
@@ -27,6 +27,11 @@ async def main() -> None:
 
         day = await reports.day(receipts=[receipt], title="today").enqueue(app)
         print(f"today: {await day.result(timeout='20s')}")
+
+        order = orders.Order(id="A-3", customer="ada", cents=900)
+        run = await orders.fulfil(order=order, to=address).id("fulfil-A-3").start(app)
+        await events.order_packed.emit(app, events.Packed(by="grace"), key="A-3")  # before or after it waits
+        print(f"{run.id}: {(await run.result(timeout='20s')).label}")  # a Parcel
 
         try:
             orders.charge(id="A-2", customer="ada", cents=0)  # refused here, before anything is sent

@@ -12,3 +12,11 @@ TaskName: _TypeAlias = _Literal[
     "reports.day",
     "reports.stock",
 ]
+
+WorkflowName: _TypeAlias = _Literal[
+    "orders.fulfil",
+]
+
+EventName: _TypeAlias = _Literal[
+    "order.packed",
+]

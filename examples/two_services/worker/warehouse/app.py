@@ -4,4 +4,7 @@ import os
 
 from stem import Stem
 
-app = Stem(os.environ.get("STEM_URL", "sqlite:///.stem/two-services.db"), include=["warehouse.tasks"])
+app = Stem(
+    os.environ.get("STEM_URL", "sqlite:///.stem/two-services.db"),
+    include=["warehouse.tasks", "warehouse.flows"],
+)
