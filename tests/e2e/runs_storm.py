@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import select
 import subprocess
 import sys
 import time
@@ -74,6 +75,20 @@ class RunFleet(Fleet):
         super().end()
         if self._spare is not None:
             kill(self._spare)
+
+    def strike(self) -> None:
+        """Only while two of those who are awake work, or a slow machine would be struck faster than workers can start."""
+        self.check()
+        self.thaw()
+        if sum(map(self.works, self.awake())) > 1:
+            super().strike()
+
+    def works(self, worker: Process) -> bool:
+        """Whether it has said that it is ready."""
+        assert worker.stdout is not None
+        if worker.pid not in self._heard and select.select([worker.stdout], [], [], 0)[0]:
+            self._hear_ready(worker)
+        return worker.pid in self._heard
 
     def freeze(self, victim: Process, until: float) -> None:
         super().freeze(victim, until)
@@ -199,10 +214,10 @@ async def rage_over_runs(app: Stem, fleet: RunFleet, feeders: Feeders, blows: Se
         under_way: list[asyncio.Task[None]] = []
         while left or not all(task.done() for task in under_way) or feeders.done < RUNS or await any_alive(app):
             assert time.monotonic() < deadline, f"not over in time, {feeders.done} started: {fleet.said()}"
-            await asyncio.sleep(fleet.chance.uniform(0.5, 1.5))
+            await asyncio.sleep(fleet.chance.uniform(0.3, 1))
             fleet.strike()
             await fleet.note_held(app)
-            if fleet.chance.random() < 0.4:
+            if fleet.chance.random() < 0.25:
                 feeders.strike()
             if left and left[0][0] <= time.monotonic() and all(task.done() for task in under_way):
                 under_way.append(group.create_task(left.pop(0)[1]()))

@@ -62,16 +62,23 @@ class Fleet:
     def strike(self) -> None:
         """Thaw who has been frozen past its lease; then kill one worker and start another, or freeze one."""
         self.check()
-        now = time.monotonic()
-        for entry in [entry for entry in self.frozen if entry[0] <= now]:
-            self.frozen.remove(entry)
-            entry[1].send_signal(signal.SIGCONT)
-        awake = [worker for worker in self.workers if all(worker is not frozen for _, frozen in self.frozen)]
+        self.thaw()
+        awake = self.awake()
         victim = self.chance.choice(awake)
         if self.chance.random() < 0.4 and len(awake) > 1:
-            self.freeze(victim, now + self.cold)
+            self.freeze(victim, time.monotonic() + self.cold)
         else:
             self.replace(victim)
+
+    def thaw(self) -> None:
+        """Let go on who has been frozen for long enough."""
+        for entry in [entry for entry in self.frozen if entry[0] <= time.monotonic()]:
+            self.frozen.remove(entry)
+            entry[1].send_signal(signal.SIGCONT)
+
+    def awake(self) -> list[Process]:
+        """Who is not frozen."""
+        return [worker for worker in self.workers if all(worker is not frozen for _, frozen in self.frozen)]
 
     def freeze(self, victim: Process, until: float) -> None:
         """It stands still until then."""
