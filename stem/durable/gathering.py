@@ -144,7 +144,12 @@ class Working:
         self._context, self._x, self.key = context, execution, key
         execution.waiting.begin_branch()
         self.task: asyncio.Task[Any] = asyncio.create_task(work)
-        self.task.add_done_callback(lambda _: execution.waiting.end_branch())
+        self.task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at: where the block ends one of all is raised, and asyncio need not log the others
+        self._x.waiting.end_branch()
 
     @property
     def is_over(self) -> bool:

@@ -34,7 +34,13 @@ Process: TypeAlias = subprocess.Popen[bytes]
 
 
 class Fleet:
-    """Three worker processes, one of which is killed or frozen every now and then."""
+    """Three worker processes, one of which is killed or frozen every now and then.
+
+    `app` is the module of a worker; a frozen one is thawed after `cold` seconds, which is past any lease.
+    """
+
+    app = "tests.e2e.storm_app"
+    cold = 2.2
 
     def __init__(self, url: str, folder: Path, chance: random.Random) -> None:
         self.ledger, self.log = folder / "ledger", folder / "workers.log"
@@ -47,7 +53,7 @@ class Fleet:
         self._heard = set[int]()
 
     def start(self) -> Process:
-        command = [sys.executable, "-m", "tests.e2e.storm_app"]
+        command = [sys.executable, "-m", self.app]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command, env=self.env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
@@ -56,20 +62,35 @@ class Fleet:
     def strike(self) -> None:
         """Thaw who has been frozen past its lease; then kill one worker and start another, or freeze one."""
         self.check()
-        now = time.monotonic()
-        for entry in [entry for entry in self.frozen if entry[0] <= now]:
-            self.frozen.remove(entry)
-            entry[1].send_signal(signal.SIGCONT)
-        awake = [worker for worker in self.workers if all(worker is not frozen for _, frozen in self.frozen)]
+        self.thaw()
+        awake = self.awake()
         victim = self.chance.choice(awake)
         if self.chance.random() < 0.4 and len(awake) > 1:
-            victim.send_signal(signal.SIGSTOP)
-            self.frozen.append((now + 2.2, victim))
-            self.stops += 1
+            self.freeze(victim, time.monotonic() + self.cold)
         else:
-            kill(victim)
-            self.workers[self.workers.index(victim)] = self.start()
-            self.kills += 1
+            self.replace(victim)
+
+    def thaw(self) -> None:
+        """Let go on who has been frozen for long enough."""
+        for entry in [entry for entry in self.frozen if entry[0] <= time.monotonic()]:
+            self.frozen.remove(entry)
+            entry[1].send_signal(signal.SIGCONT)
+
+    def awake(self) -> list[Process]:
+        """Who is not frozen."""
+        return [worker for worker in self.workers if all(worker is not frozen for _, frozen in self.frozen)]
+
+    def freeze(self, victim: Process, until: float) -> None:
+        """It stands still until then."""
+        victim.send_signal(signal.SIGSTOP)
+        self.frozen.append((until, victim))
+        self.stops += 1
+
+    def replace(self, victim: Process) -> None:
+        """It is gone, and another one comes."""
+        kill(victim)
+        self.workers[self.workers.index(victim)] = self.start()
+        self.kills += 1
 
     def check(self) -> None:
         """No worker has ended that was not killed."""

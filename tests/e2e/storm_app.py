@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from pydantic import BaseModel
 
 from stem import Stem, TaskContext, task
 from stem.errors import EngineUnavailableError
 from stem.worker.context import Attempt
+from stem.worker.worker import Worker
 
 LEDGER = os.environ.get("STORM_LEDGER", "")
 #: What a worker process says when it works and hears SIGTERM.
@@ -52,28 +54,30 @@ async def work(ctx: TaskContext, work: Work) -> int:
     return fence
 
 
-app = Stem.from_env(tasks=[work])
+def unnoticed(made: Worker) -> None:
+    """Nobody looks at the worker."""
 
 
-async def main() -> None:
+async def main(app: Stem, made: Callable[[Worker], None] = unnoticed) -> None:
     """One worker, until it is killed or asked to stop; it tries again while the store is away at its start.
 
-    SystemExit when one of its parts broke.
+    `made` is given the worker before it runs. SystemExit when one of its parts broke.
     """
     started = asyncio.Event()
     app.signals.worker_started.connect(lambda event: started.set())
     while not started.is_set():
         try:
-            await serve(started)
+            await serve(app, started, made)
         except EngineUnavailableError:
             if started.is_set():
                 raise
             await asyncio.sleep(0.05)
 
 
-async def serve(started: asyncio.Event) -> None:
+async def serve(app: Stem, started: asyncio.Event, made: Callable[[Worker], None]) -> None:
     async with app:
-        worker = app.worker(concurrency=20)
+        worker = app.worker(concurrency=20, name=f"storm-{os.getpid()}")
+        made(worker)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.ask_to_stop, "warm")
         telling = asyncio.create_task(tell(started))
         try:
@@ -98,4 +102,4 @@ async def tell(started: asyncio.Event) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
-    asyncio.run(main())
+    asyncio.run(main(Stem.from_env(tasks=[work])))
