@@ -263,12 +263,15 @@ class Takeovers(msgspec.Struct):
     """Seconds from the kill of a worker until others went on with what it had held: took it, and did its next step."""
 
     held: int = 0
+    passed_on: int = 0
     taken: list[float] = []
     stepped: list[float] = []
 
 
 def takeovers(ledger: Ledger, fleet: RunFleet, outages: list[Span]) -> Takeovers:
-    """Of runs whose next step came in the claim that followed, with no outage of the server between."""
+    """Of runs that came into hands which began with them, with no outage of the server between; next steps in the claim
+    that followed. Who was struck in turn before it had begun costs one more lease, and is counted alone.
+    """
     steps: dict[tuple[str, int], list[Line]] = defaultdict(list)
     for lines in ledger.steps.values():
         for line in lines:
@@ -279,6 +282,10 @@ def takeovers(ledger: Ledger, fleet: RunFleet, outages: list[Span]) -> Takeovers
             found.held += 1
             claim = next((one for one in ledger.claims[run] if one.at > kill.at and one.pid != kill.pid), None)
             if claim is None or any(span.meets(kill.at, claim.at) for span in outages):
+                continue
+            before = [one.losses for one in ledger.claims[run] if one.at <= kill.at]
+            if claim.losses > (before[-1] if before else 0) + 1:
+                found.passed_on += 1
                 continue
             found.taken.append(claim.at - kill.at)
             done = steps[run, claim.fence]
@@ -321,7 +328,7 @@ def table(name: str, ledger: Ledger, fleet: RunFleet, feeders: Feeders, outages:
         f"{feeders.kills} feeders killed",
         "steps": f"{ledger.executions} executions, {ledger.again} of them again",
         "leases": f"{lost} lost, {struck} of them by a blow; {ledger.refused} workers were refused",
-        "taken over": f"{spread(over.taken)} (of {over.held} held by who was killed)",
+        "taken over": f"{spread(over.taken)} ({over.held} held by who was killed, {over.passed_on} lost once more at once)",
         "next step": spread(over.stepped),
     }
     return f"\nstorm of runs on {name}\n" + "\n".join(f"  {title:<12}{text}" for title, text in rows.items())
