@@ -51,6 +51,12 @@ class Journal:
         told, at = self._told
         return told + round((time.monotonic() - at) * 1000) if self._real else told
 
+    def act(self) -> None:
+        """Before anything is done to the world: Lost when the lease may have ended, as after a long freeze."""
+        if time.monotonic() >= self.stop_by:
+            self.lost = True
+            raise Lost
+
     async def commit(self, **fields: Any) -> Committed:
         """Store a change of these fields, notes included when they have changed. Lost when the run is no longer ours."""
         async with self._turn:

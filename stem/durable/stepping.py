@@ -183,6 +183,7 @@ async def _do(
         journal.moved(doing=key)
         await journal.commit()
     while True:
+        journal.act()
         tries = journal.notes.tries.get(key)
         doing.attempt, doing.effects = (tries.count if tries else 0) + 1, []
         began = time.time_ns() // 1_000_000

@@ -45,11 +45,13 @@ class Slots:
 
     async def room(self) -> int:
         """Slots to claim for: half of all, or what is free after a moment's patience. At least one."""
-        if self.free < 1:
-            await self._until(1, None)
-        if self.free < self._enough:
-            await self._until(self._enough, GATHER)
-        return self.free
+        while True:
+            if self.free < 1:
+                await self._until(1, None)
+            if self.free < self._enough:
+                await self._until(self._enough, GATHER)
+            if self.free >= 1:  # else somebody else who claims for these slots was faster
+                return self.free
 
     async def _until(self, count: int, patience: float | None) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

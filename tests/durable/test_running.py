@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -29,6 +29,7 @@ from stem import (
 )
 from stem.core.unique import Unique
 from stem.core.workflow import AnyDeclaredWorkflow
+from stem.durable.context import Context
 from stem.testing import FakeClock, FakeStem
 
 pytestmark = pytest.mark.anyio
@@ -1045,6 +1046,30 @@ async def test_a_worker_that_stops_hands_its_runs_back_at_the_next_step() -> Non
         async with app.worker():
             assert await run.result("5s") == 3
         assert (await run.status()).takeovers == 0
+
+
+async def test_who_has_slept_past_its_lease_begins_no_attempt() -> None:
+    """As after SIGSTOP: another may do this step already, and a step is more than its checkpoint."""
+    claims = list[float]()
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        journal = cast("Context", ctx)._x.journal
+        claims.append(journal.stop_by)
+        if len(claims) == 1:
+            journal.stop_by = 0
+        return await ctx.step("a", double, 1)
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        while not claims:
+            await asyncio.sleep(0.01)
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        assert did == []
+        world.clock.advance("1m")
+        assert await run.result("5s") == 2
+    assert did == [("double", 1)]
 
 
 async def test_workers_that_die_over_a_run_put_it_into_quarantine() -> None:

@@ -52,3 +52,21 @@ async def test_the_earlier_of_two_timers_is_slept_until() -> None:
         while not any(wait <= 200 for wait in source.waits):
             await asyncio.sleep(0.01)
     await claimer.stop()
+
+
+async def test_whoever_is_given_room_has_at_least_one_slot() -> None:
+    """Two claimers share the slots of a worker: who finds them taken after its patience waits on."""
+    slots = Slots(20)
+    slots.take(16)
+    wants = list[int]()
+
+    async def claim() -> None:
+        wants.append(await slots.room())
+        slots.take(wants[-1])
+
+    claims = [asyncio.create_task(claim()) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert wants == [4]
+    slots.give(4)
+    await asyncio.gather(*claims)
+    assert wants == [4, 4]

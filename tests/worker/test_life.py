@@ -412,6 +412,7 @@ class TestStopping:
             assert await app.engine.presence.alive() == []
 
     async def test_a_stop_that_is_cancelled_goes_on(self) -> None:
+        before = threading.enumerate()
         async with Stem.in_memory(tasks=[ping]) as app:
             worker = app.worker()
             await worker.start()
@@ -420,7 +421,7 @@ class TestStopping:
             stopping.cancel()
             await asyncio.gather(stopping, return_exceptions=True)
             await worker.stop()
-            assert not [one for one in threading.enumerate() if one.name == "stem-renewals"]
+            assert [one for one in threading.enumerate() if one.name == "stem-renewals" and one not in before] == []
             assert not [one for one in asyncio.all_tasks() if one.get_name().startswith("stem-")]
 
     async def test_stopping_twice_is_fine(self) -> None:
