@@ -19,13 +19,15 @@ class Tries(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Notes(msgspec.Struct, omit_defaults=True):
     """`phase`: undoing what was done, after a failure or a cancellation. `doing`: the step that was begun last, noted
-    only while workers die over the run.
+    only while workers die over the run. `params`: the parameters with the defaults of the code that began the run, if its
+    producer left some out; a default of a later deploy does not reach a run that has begun.
     """
 
     tries: dict[str, Tries] = {}
     phase: Literal["", "failing", "cancelling"] = ""
     error: ErrorRecord | None = None
     doing: str = ""
+    params: msgspec.Raw = msgspec.Raw()
 
 
 _decoder: Final = msgspec.json.Decoder(Notes)

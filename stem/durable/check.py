@@ -36,6 +36,7 @@ async def check_run(workflow: AnyDeclaredWorkflow, detail: RunDetail) -> str:
         generation=row.generation,
         steps=detail.steps,
         waits=detail.waits,
+        notes=row.notes,
     )
     store: Any = _NoStore()
     means = Means(

@@ -164,10 +164,23 @@ class Execution:
         return await self._succeed(value)
 
     def _read_params(self) -> None:
+        kept = bytes(self.journal.notes.params)
         try:
-            self.params = self.workflow.arguments.decode(self.claimed.params)
+            self.params = self.workflow.arguments.decode(kept or self.claimed.params)
         except ValidationError as fault:
             raise Blocked(f"its parameters do not fit {self.workflow.signature}: {'; '.join(faults(fault))}") from None
+        if not kept and not self.claimed.steps and not self.claimed.waits:
+            self._keep_defaults(self.params)
+
+    def _keep_defaults(self, params: BaseModel) -> None:
+        """A producer's package sends what it was given; what this code filled in holds from the first checkpoint on."""
+        arguments = self.workflow.arguments
+        try:
+            whole = arguments.encode(params)
+            if whole != self.claimed.params and arguments.decode(whole) == params:
+                self.journal.moved(params=msgspec.Raw(whole))
+        except (EncodeError, ValidationError) as fault:
+            log.debug("run %s: defaults cannot be kept: %s", self.claimed.id, fault)
 
     async def replay_only(self) -> None:
         """Run the code along its record, and nothing more; Blocked when it does not fit."""

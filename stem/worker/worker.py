@@ -135,7 +135,9 @@ class Worker:
         await self.stop("warm")
 
     async def start(self) -> None:
-        """Begin to work. Installs no signal handlers: the process belongs to its host."""
+        """Begin to work, once. Installs no signal handlers: the process belongs to its host."""
+        if self._renewer is not None or self._ending is not None:
+            raise ConfigError("this worker has been started before; a worker works once, app.worker() makes another")
         await self._open()
         self._started_at = self._clock.now_ms()
         self._renewer = Renewer(self._engine.renewals, self._leased, owns_process=self._config.owns_process)
@@ -173,7 +175,8 @@ class Worker:
 
     async def run(self) -> None:
         """Work until somebody asks for the end (`ask_to_stop`), or with `burst` until no job is ready or running."""
-        await self.start()
+        if self._renewer is None:
+            await self.start()
         try:
             await self._stop_asked.wait()
         finally:

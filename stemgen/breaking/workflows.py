@@ -54,7 +54,7 @@ def _of_runs(one: Finding) -> Finding:
     """What is said of queued jobs, said of runs: they read their parameters again in every replay."""
     text = one.text.replace("jobs already queued", "runs already started")
     if one.rule == "DEFAULT_CHANGED":
-        text = f"{text}: runs already started that leave it out go on with the new one"
+        text = f"{text}: runs that have not begun and leave it out get the new one"
     return msgspec.structs.replace(one, text=text)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import time
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from stem import (
     Flow,
@@ -20,6 +22,7 @@ from stem import (
     Stem,
     StepContext,
     StepFailed,
+    StubWorkflow,
     Timeout,
     Topic,
     UniqueConflictError,
@@ -1046,6 +1049,54 @@ async def test_a_worker_that_stops_hands_its_runs_back_at_the_next_step() -> Non
         async with app.worker():
             assert await run.result("5s") == 3
         assert (await run.status()).takeovers == 0
+
+
+async def test_defaults_of_the_day_a_run_began_stay_with_it() -> None:
+    """A generated package sends what it was given; a later deploy has another default."""
+
+    class Left(BaseModel):
+        a: int
+        b: int = 1
+        drawn: float = Field(default_factory=time.monotonic)
+
+    class Right(BaseModel):
+        a: int
+        b: int = 2
+        drawn: float = 0.0
+
+    async def note(p: tuple[int, int, float]) -> None:
+        did.append(p)
+
+    @workflow("w")
+    async def left(ctx: WorkflowContext, p: Left) -> list[float]:
+        await ctx.step("a", note, (p.a, p.b, p.drawn))
+        await ctx.sleep("s", "1h")
+        return [p.a, p.b, p.drawn]
+
+    @workflow("w")
+    async def right(ctx: WorkflowContext, p: Right) -> list[float]:
+        await ctx.step("a", note, (p.a, p.b, p.drawn))
+        await ctx.sleep("s", "1h")
+        return [p.a, p.b, p.drawn]
+
+    class Sent(BaseModel):
+        a: int
+        b: int = 7
+        drawn: float = 7.0
+
+    stub = StubWorkflow("w", params=Sent, returns=list[float], schema="x")
+    clock = FakeClock()
+    old = World(left)
+    old.app, old.clock = Stem.in_memory(workflows=[left], clock=clock), clock
+    async with old:
+        await stub._bind(a=5).id("r").start(old.app)
+        await old.until("r", "suspended")
+    new = World(right)
+    new.app._store, new.clock = old.app._store, clock
+    async with new:
+        clock.advance("1h")
+        assert json.loads((await new.until("r", "succeeded")).result) == [5, 1, did[0][2]]
+    assert len(did) == 1
 
 
 async def test_who_has_slept_past_its_lease_begins_no_attempt() -> None:

@@ -403,6 +403,21 @@ class TestStopping:
             await app.worker(burst=True).run()
             assert runs == [kind]
 
+    async def test_what_was_started_is_not_started_again(self) -> None:
+        async with Stem.in_memory(tasks=[ping]) as app:
+            worker = app.worker()
+            await worker.start()
+            before = threading.enumerate()
+            with pytest.raises(ConfigError, match="a worker works once"):
+                await worker.start()
+            running = asyncio.create_task(worker.run())  # goes on with what was started
+            await (await ping.enqueue(app)).result("5s")
+            assert [one for one in threading.enumerate() if one.name == "stem-renewals" and one not in before] == []
+            await worker.stop()
+            await running
+            with pytest.raises(ConfigError, match="a worker works once"):
+                await worker.run()
+
     async def test_two_who_stop_it_at_once_wait_for_the_same_end(self) -> None:
         async with Stem.in_memory(tasks=[ping]) as app:
             worker = app.worker()
