@@ -50,7 +50,8 @@ class InvalidArgumentsError(StemError):
     def __init__(self, task: str, details: Sequence[str], *, what: str = "arguments of task") -> None:
         self.task = task
         self.details = tuple(details)
-        super().__init__(f"{what} {task!r} were refused: " + "; ".join(self.details))
+        verb = "was" if what.startswith("the payload") else "were"
+        super().__init__(f"{what} {task!r} {verb} refused: " + "; ".join(self.details))
 
 
 class PayloadTooLargeError(StemError):
@@ -58,10 +59,10 @@ class PayloadTooLargeError(StemError):
 
     exit_code = 2
 
-    def __init__(self, task: str, size: int, limit: int) -> None:
+    def __init__(self, task: str, size: int, limit: int, *, what: str = "arguments of task") -> None:
         self.task, self.size, self.limit = task, size, limit
         super().__init__(
-            f"arguments of task {task!r} take {size:,} bytes, over the limit of {limit:,}; "
+            f"{what} {task!r} {'takes' if what.startswith('the payload') else 'take'} {size:,} bytes, over the limit of {limit:,}; "
             "store the data elsewhere and send a reference, or raise Stem(max_payload=)"
         )
 

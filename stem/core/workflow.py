@@ -32,7 +32,7 @@ A_contra = TypeVar("A_contra", bound=BaseModel, contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
 #: How long the clean-up of a cancelled run may take.
-CLEANUP_MS: Final = 30_000
+CLEANUP_MS: Final = 300_000
 _WHEN_EXISTS: Final = ("return", "raise", "restart")
 
 
@@ -379,7 +379,8 @@ def workflow(
     Only declares: nothing is registered until an app collects it. ConfigError says what is wrong.
 
     `cancel_after`: a run that has not ended by then is cancelled. `max_suspend`: so is one that waits longer at one place.
-    `on_cancel(ctx, params)` runs when a run is cancelled, for `cancel_budget` at most. `on_change`: what to do when the code
+    `on_cancel(ctx, params)` runs when a run is cancelled, after what was done has been undone; both together may take
+    `cancel_budget`, in which a time without a worker does not count. `on_change`: what to do when the code
     does not fit what is recorded of a run ("block": the run stands still until the code does; "warn": log it and use what
     is recorded; "rerun": do the step again). `visibility_timeout` is the lease: how soon another worker takes over.
     `keep`: how long a run is kept after its end. `stub` is its name in a generated package.
@@ -388,7 +389,7 @@ def workflow(
     if unknown:
         known = [word for word in inspect.signature(workflow).parameters if word not in {"name", "unknown"}]
         problems += [no_option("@workflow", word, known) for word in sorted(unknown)]
-    if on_cancel is not None and not inspect.iscoroutinefunction(on_cancel):
+    if on_cancel is not None and not (inspect.iscoroutinefunction(on_cancel) and _takes_two(on_cancel)):
         problems.append(f"on_cancel must be an async def that takes (ctx, params), found {on_cancel!r}")
     options = checked(
         problems,
@@ -414,6 +415,14 @@ def workflow(
         return ScriptWorkflow(name, fn, shape, options, on_cancel)
 
     return typing.cast("WorkflowDecorator", declare)
+
+
+def _takes_two(fn: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(fn).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def read_run_shape(fn: Callable[..., Any], names: Mapping[str, object]) -> RunShape:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from pydantic import ValidationError
 
 from stem.core.call import TaskEnqueueBuilder
+from stem.core.codec import faults
 from stem.core.events import TIMED_OUT, Mailbox, Topic
 from stem.core.options import text
 from stem.core.run import Refusal, Step, box_topic, event_topic
 from stem.core.settle import Broken
 from stem.core.workflow import WorkflowCall
+from stem.durable.leaving import Blocked
 from stem.durable.pending import Pending
 from stem.errors import (
     ConfigError,
@@ -38,8 +41,16 @@ def wait_names(event: object, key: str) -> tuple[str, str]:
 
 
 def event_value(event: Topic[Any] | Mailbox[Any], step: Step) -> Any:
-    """The payload, or Timeout."""
-    return TIMED_OUT if step.outcome == "timeout" else event.codec.decode(step.value)
+    """The payload, or Timeout; Blocked when the code of today cannot read it."""
+    if step.outcome == "timeout":
+        return TIMED_OUT
+    try:
+        return event.codec.decode(step.value)
+    except ValidationError as fault:
+        raise Blocked(
+            f"what was emitted for {step.key!r} does not fit the payload of {event!r}: {'; '.join(faults(fault))}; deploy "
+            "code that reads it, or cancel the run"
+        ) from None
 
 
 def call_value(call: TaskEnqueueBuilder[Any], pending: Pending, step: Step) -> Any:

@@ -67,7 +67,7 @@ class RunClient:
 
     def _check_size(self, name: str, payload: bytes) -> None:
         if len(payload) > self._max_payload:
-            raise PayloadTooLargeError(name, len(payload), self._max_payload)
+            raise PayloadTooLargeError(name, len(payload), self._max_payload, what="the payload of event")
 
 
 def new_run(call: WorkflowCall[Any], run: str, parent: Parent | None, *, max_payload: int) -> NewRun:
@@ -79,7 +79,7 @@ def new_run(call: WorkflowCall[Any], run: str, parent: Parent | None, *, max_pay
     except EncodeError as fault:
         raise InvalidArgumentsError(workflow.name, [str(fault)], what="parameters of workflow") from None
     if len(params) > max_payload:
-        raise PayloadTooLargeError(workflow.name, len(params), max_payload)
+        raise PayloadTooLargeError(workflow.name, len(params), max_payload, what="parameters of workflow")
     return NewRun(
         id=run,
         workflow=workflow.name,

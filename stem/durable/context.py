@@ -321,6 +321,7 @@ class Context:
                 "with `async with ctx.gather() as g`, and a time limit be given as ctx.options(timeout=...)"
             )
         x.check()
+        x.refuse_cut()
 
     def begin(
         self,
@@ -353,8 +354,12 @@ class Context:
     async def answer(self, pending: Pending) -> Step:
         """What it came to."""
         if not pending.is_over and self._x.recalling:
-            raise Recalled
-        await self._x.waiting.park(lambda: pending.is_over)
+            raise Recalled(at_wait=True)
+        try:
+            await self._x.waiting.park(lambda: pending.is_over)
+        except asyncio.CancelledError as fault:
+            self._x.leave_if_cancelled(fault)
+            raise
         if pending.refusal is not None:
             raise refused(pending.refusal)
         assert pending.step is not None

@@ -22,11 +22,11 @@ from stem.core.workflow import AnyDeclaredWorkflow, WorkflowCall
 from stem.durable.context import Context
 from stem.durable.faults import error_of, line_of
 from stem.durable.journal import Journal
-from stem.durable.leaving import Blocked, Cancelling, HandedBack, Leaving, Lost, Recalled
+from stem.durable.leaving import PASSING, Blocked, Cancelling, HandedBack, Leaving, Lost, Recalled
 from stem.durable.pending import Waiting
 from stem.durable.script import body_of
 from stem.durable.undo import Undo
-from stem.errors import EngineError, EngineRefusedError
+from stem.errors import EngineError, EngineRefusedError, WorkflowError
 from stem.worker.drive import Drive, Urgency
 
 log = logging.getLogger("stem.durable")
@@ -69,6 +69,8 @@ class Execution:
         self.cleaning = False
         #: Every difference between code and record counts, whatever the workflow says.
         self.strict = False
+        #: A call of ctx was broken off by a time-out of the workflow's own code.
+        self.cut = False
         self.params: BaseModel | None = None
         self.previous: Any = None
         self.main: asyncio.Task[Any] | None = None
@@ -153,15 +155,39 @@ class Execution:
             return await self._cancelled(claimed.cancel)
         try:
             value = await self._body()
+            self.refuse_cut()
         except Cancelling:
             if self.journal.cancel is None:
                 raise
             return await self._cancelled(self.journal.cancel)
-        except Leaving:
+        except PASSING:
             raise
-        except Exception as fault:
+        except BaseException as fault:
+            if isinstance(fault, asyncio.CancelledError):
+                self.leave_if_cancelled(fault)
+            if self.journal.cancel is not None:
+                text = "run %s (%s) raised %s%s while it was being cancelled"
+                log.warning(text, claimed.id, self.workflow.name, type(fault).__name__, line_of(fault))
+                return await self._cancelled(self.journal.cancel)
             return await self._fail(error_of(fault))
         return await self._succeed(value)
+
+    def leave_if_cancelled(self, fault: asyncio.CancelledError) -> None:
+        """Raise it on when somebody cancelled the run or this task; else the code raised it, as it may any error."""
+        task = asyncio.current_task()
+        if isinstance(fault, Cancelling):
+            raise fault
+        if task is not None and task.cancelling():
+            self.cut = task is self.main
+            raise fault
+
+    def refuse_cut(self) -> None:
+        """The code goes on after a cancellation that was not ours: no replay would come to the same."""
+        if self.cut:
+            raise WorkflowError(
+                "a call of ctx was broken off by a time-out around it (asyncio.timeout), which no replay can repeat: give "
+                "ctx.options(timeout=...) to a step and timeout= to a wait"
+            )
 
     def _read_params(self) -> None:
         kept = bytes(self.journal.notes.params)
@@ -189,9 +215,14 @@ class Execution:
         self.recalling = True
         try:
             await self._body()
-        except (Recalled, Cancelling):
+        except Recalled as stop:
+            if not stop.at_wait:
+                return
+        except Cancelling:
             return
-        except Exception:
+        except PASSING:
+            raise
+        except BaseException:
             log.debug("run %s raises as it goes along", self.claimed.id, exc_info=True)
         left = self.replay.unreached()
         if left:
@@ -236,8 +267,8 @@ class Execution:
             raise
         except BaseException as fault:
             if isinstance(fault, asyncio.CancelledError) and not isinstance(fault, Cancelling):
-                raise
-            if not isinstance(fault, Recalled | Exception | Cancelling):
+                self.leave_if_cancelled(fault)
+            if isinstance(fault, PASSING) and not isinstance(fault, Recalled):
                 raise
         finally:
             self.recalling = False
@@ -297,7 +328,11 @@ class Execution:
         self._drive = Drive(self.workflow.on_cancel(Context(self, prefix="cleanup:"), self.params))
         try:
             await self._drive
-        except Exception:
+        except PASSING:
+            raise
+        except BaseException as fault:
+            if isinstance(fault, asyncio.CancelledError):
+                self.leave_if_cancelled(fault)
             log.exception("on_cancel of run %s (%s) failed", self.claimed.id, self.workflow.name)
         finally:
             self._drive = None

@@ -45,7 +45,7 @@ class Gathering:
             return
         try:
             if self._x.recalling and not all(one.is_over for one in self._branches if isinstance(one, Answered)):
-                raise Recalled
+                raise Recalled(at_wait=not working)
             await self._x.waiting.park(lambda: all(one.is_over for one in self._branches))
         except BaseException:
             await self._end(working, interrupt=True)

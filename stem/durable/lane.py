@@ -193,7 +193,7 @@ class RunLane:
             left = await execution.run()
         except asyncio.CancelledError:
             left = "released"
-        except Exception:
+        except BaseException:
             log.exception("run %s: the worker broke over it; its lease will end", execution.claimed.id)
         finally:
             if self._held.get(execution.claimed.id) is held:

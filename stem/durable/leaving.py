@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 
 class Leaving(BaseException):
@@ -22,11 +23,25 @@ class HandedBack(Leaving):
 
 
 class Recalled(Leaving):
-    """The code was run only to find out what has to be undone, and has come to what was not done."""
+    """The code was run only along its record, and has come to what was not done; `at_wait`: to a recorded wait that is
+    not over, so that nothing can be recorded behind it.
+    """
+
+    def __init__(self, *, at_wait: bool = False) -> None:
+        super().__init__()
+        self.at_wait = at_wait
 
 
 class Blocked(Leaving):
     """The code does not fit the record; the text says how."""
+
+
+class Died(BaseException):
+    """The worker is no more. Only simulations raise it."""
+
+
+#: What no code may take for a failure of a step or of the workflow.
+PASSING: Final = (Leaving, Died, GeneratorExit)
 
 
 class Cancelling(asyncio.CancelledError):

@@ -40,6 +40,7 @@ class Waiting:
     def __init__(self, journal: Journal, *, real: bool) -> None:
         self._journal, self._real = journal, real
         self._pending: dict[str, Pending] = {}
+        self._asking = asyncio.Lock()
         self._busy = 1
         self._main: asyncio.Future[None] | None = None
         self._branches: set[asyncio.Future[None]] = set()
@@ -124,7 +125,11 @@ class Waiting:
         self._tell_branches()
 
     async def _ask(self, then: Suspend | Stay) -> None:
-        """Register what is not yet, and hear of answers."""
+        """Register what is not yet, and hear of answers; one at a time, for branches ask too."""
+        async with self._asking:
+            await self._asked(then)
+
+    async def _asked(self, then: Suspend | Stay) -> None:
         fresh = [one for one in self._pending.values() if one.wait is not None]
         waits = tuple(one.wait for one in fresh if one.wait is not None)
         asked = tuple(one.key for one in self._pending.values() if one.again_at is None)
@@ -135,18 +140,19 @@ class Waiting:
                 one.deadline = said.now + one.wait.after_ms
             one.wait, one.effects = None, ()
         for step in said.answers:
-            self._pending.pop(step.key).step = step
+            if (answered := self._pending.pop(step.key, None)) is not None:
+                answered.step = step
         for refusal in said.refused:
-            found = self._pending.pop(refusal.step, None)
-            if found is not None:
-                found.refusal = refusal
+            if (refused := self._pending.pop(refusal.step, None)) is not None:
+                refused.refusal = refusal
         if said.answers or said.refused:
             self._tell_branches()
 
     async def flush(self) -> None:
         """Register what is waited for before something long is begun."""
-        if any(one.wait is not None for one in self._pending.values()):
-            await self._ask(Stay())
+        async with self._asking:
+            if any(one.wait is not None for one in self._pending.values()):
+                await self._asked(Stay())
 
     # ------------------------------------------------------------ branches
 

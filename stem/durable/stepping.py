@@ -8,7 +8,7 @@ import inspect
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +32,7 @@ from stem.core.step import (
     step_name,
 )
 from stem.durable.faults import error_of
-from stem.durable.leaving import Blocked, Leaving, Recalled
+from stem.durable.leaving import PASSING, Blocked, Leaving, Recalled
 from stem.durable.pending import Pending
 from stem.errors import ConfigError, StepFailed, WorkflowError
 from stem.worker.interrupt import Interrupted, ThreadRun
@@ -139,7 +139,9 @@ async def finish_step(
         value = await _do(execution, begun, doing, options, fn, args, kwargs, inside, branch, again=again)
     if options.compensate is not None:
         execution.undo.note(reached.key, options.compensate, value)
-    if not branch:
+    if branch:
+        leave_if_told()
+    else:
         execution.previous = value
     return value
 
@@ -192,21 +194,26 @@ async def _do(
             given = (inside(doing), *args) if inside is not None else args
             data, value = begun.codec.carried(await _call(execution, fn, given, kwargs, options.timeout_ms))
             _check_size(execution, key, data)
-        except (Leaving, asyncio.CancelledError):
+        except PASSING:
             raise
         except EncodeError as found:
             fault = WorkflowError(f"what step {key!r} gave cannot be stored: {found}")
-        except Exception as found:
+        except asyncio.CancelledError as found:
+            execution.leave_if_cancelled(found)
+            execution.check()
+            fault = found
+        except BaseException as found:
             fault = found
         else:
             step = _checkpoint(doing, begun.meta, began, value=data)
             _forget_tries(execution, key)
-            await journal.commit(
+            commit = journal.commit(
                 steps=(step,),
                 effects=tuple(doing.effects),
                 rerun=again,
                 cleans_up=True if begun.meta.undo else None,
             )
+            await (to_its_end(commit) if branch else commit)
             return value
         await _after_failure(execution, begun, doing, options, fault, began, branch=branch, again=again)
 
@@ -237,6 +244,24 @@ async def _after_failure(
     text = "run %s, step %s: attempt %d failed, again in %d ms: %s: %s"
     log.info(text, execution.claimed.id, key, doing.attempt, wait_ms, error.type, error.message)
     await wait_for_turn(execution, key, branch=branch)
+
+
+async def to_its_end(commit: Coroutine[Any, Any, object]) -> None:
+    """Also when this branch is cancelled meanwhile: what is stored has to be known, or it would not be undone."""
+    task = asyncio.ensure_future(commit)
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            continue  # `leave_if_told` raises it again
+    task.result()
+
+
+def leave_if_told() -> None:
+    """Raise the cancellation that came while a branch stored what it has done."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def wait_for_turn(execution: Execution, key: str, *, branch: bool) -> None:

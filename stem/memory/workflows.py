@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -107,6 +108,7 @@ class MemoryWorkflows:
             return [life.release(rows, receipt) for receipt in batch]
 
     async def commit(self, receipt: Receipt, change: Change) -> Committed:
+        await asyncio.sleep(0)  # others run meanwhile, as they do where a store is asked
         with self._space.lock:
             return commit(self._rows(), receipt, change)
 

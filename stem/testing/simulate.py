@@ -36,6 +36,7 @@ from stem.core.workflow import AnyDeclaredWorkflow, WorkflowCall
 from stem.durable.client import new_run
 from stem.durable.execution import Execution, Means
 from stem.durable.faults import error_of
+from stem.durable.leaving import Died
 from stem.durable.views import topic_words
 from stem.memory.engine import MemoryEngine, MemoryStore
 from stem.testing.clock import FakeClock
@@ -53,7 +54,7 @@ RUN: Final = "run"
 MOST_CLAIMS: Final = 10_000
 
 
-class WorkerDied(BaseException):
+class WorkerDied(Died):
     """A worker's process, killed."""
 
 

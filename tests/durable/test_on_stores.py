@@ -83,6 +83,36 @@ async def whole(ctx: WorkflowContext, order: Order) -> list[Any]:
     return []
 
 
+@workflow("wide")
+async def wide(ctx: WorkflowContext, order: Order) -> list[Any]:
+    """Branches that all ask the store, while what others wait for is there already or comes at once."""
+    async with ctx.gather() as g:
+        steps = [g.step(f"plain[{n}]", plain, n) for n in range(10)]
+        parcel, granted = g.wait(shipped, key=order.id), g.wait(approval)
+        late = g.wait(shipped, key="nobody's", timeout=0.001)
+        naps = [g.sleep(f"nap[{ms}]", ms / 1000) for ms in (0, 1, 20)]
+        invoiced, child = g.call(invoice.build(order)), g.run(small.build(order))
+    for nap in naps:
+        await nap
+    return [[await one for one in steps], await parcel, await granted, str(await late), await invoiced, await child]
+
+
+@workflow("narrow")
+async def narrow(ctx: WorkflowContext, order: Order) -> list[Any]:
+    """The same with one thing to wait for."""
+    async with ctx.gather() as g:
+        steps = [g.step(f"plain[{n}]", plain, n) for n in range(3)]
+        parcel = g.wait(shipped, key=order.id)
+    async with ctx.gather() as g:
+        more = [g.step(f"more[{n}]", plain, n) for n in range(3)]
+        granted = g.wait(approval)
+    async with ctx.gather() as g:
+        last = [g.step(f"last[{n}]", plain, n) for n in range(3)]
+        nap = g.sleep("nap", 0)
+    await nap
+    return [[await one for one in steps + more + last], await parcel, await granted]
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:
     with RedisServer.start() as running:
@@ -93,7 +123,7 @@ def server() -> Iterator[RedisServer]:
 async def app(request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer) -> AsyncIterator[Stem]:
     urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path / 'stem.db'}", "redis": server.url}
     server.ask("FLUSHALL")
-    made = Stem(urls[request.param], tasks=[invoice], workflows=[whole, small])
+    made = Stem(urls[request.param], tasks=[invoice], workflows=[whole, small, wide, narrow])
     async with made:
         yield made
 
@@ -109,6 +139,19 @@ async def test_a_whole_life_on_every_store(app: Stem) -> None:
     seen = await runs[0].status()
     assert [one.kind for one in seen.steps] == ["step", "sleep", "wait", "wait", "call", "child", "step", "call"]
     assert seen.waits == ()
+
+
+async def test_branches_that_ask_at_once_are_each_answered_once(app: Stem) -> None:
+    for n in range(8):
+        await shipped.emit(app, f"parcel-{n}", key=f"w{n}")
+        await approval.send(app, f"w{n}", True, start=wide.build(Order(id=f"w{n}")).id(f"w{n}"))
+    async with app.worker():
+        for n in range(8):
+            found = await app.workflows.wait(f"w{n}", "20s")
+            assert found == [list(range(1, 11)), f"parcel-{n}", True, "Timeout()", 10, 6]
+        await shipped.emit(app, "parcel", key="n")
+        await approval.send(app, "n", True, start=narrow.build(Order(id="n")).id("n"))
+        assert await app.workflows.wait("n", "20s") == [[1, 2, 3] * 3, "parcel", True]
 
 
 async def test_a_burst_ends_when_nothing_can_go_on(app: Stem) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from stem import (
+    ConfigError,
     Flow,
     JobFailed,
     Mailbox,
@@ -1097,6 +1098,150 @@ async def test_defaults_of_the_day_a_run_began_stay_with_it() -> None:
         clock.advance("1h")
         assert json.loads((await new.until("r", "succeeded")).result) == [5, 1, did[0][2]]
     assert len(did) == 1
+
+
+class Rude(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt, Rude])
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_whatever_a_step_raises_is_a_failed_attempt(kind: str, error: type[BaseException]) -> None:
+    async def rude() -> None:
+        did.append(1)
+        raise error("no")
+
+    def rude_too() -> None:
+        did.append(1)
+        raise error("no")
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        step = ctx.options(retry=RetryPolicy.fixed(0), max_retries=2)
+        try:
+            if kind == "async":
+                await step.step("a", rude)
+            else:
+                await step.step("a", rude_too)
+        except StepFailed as fault:
+            return fault.error_type
+        return "?"
+
+    async with World(w) as world:
+        run = await w.start(world.app)
+        assert await run.result("5s") == error.__name__
+    assert len(did) == 3
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt, Rude])
+async def test_whatever_a_workflow_raises_is_its_failure(error: type[BaseException]) -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.step("a", double, 1)
+        raise error("no")
+
+    async with World(w) as world:
+        run = await w.start(world.app)
+        with pytest.raises(RunFailed, match=error.__name__):
+            await run.result("5s")
+        assert (await (await w.start(world.app, id="after")).status()).id == "after"
+    assert did[0] == ("double", 1)
+
+
+async def test_a_branch_that_is_rude_fails_alone() -> None:
+    async def rude() -> None:
+        task = asyncio.ensure_future(asyncio.sleep(10))
+        task.cancel()
+        await task
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        try:
+            async with ctx.gather() as g:
+                _ = g.step("one", double, 1)
+                _ = g.options(max_retries=0).step("two", rude)
+        except StepFailed:
+            return await ctx.step("after", double, 1)
+        return 0
+
+    async with World(w) as world:
+        assert await (await w.start(world.app)).result("5s") == 2
+
+
+async def test_a_run_that_raises_while_it_is_cancelled_is_cancelled() -> None:
+    begun = asyncio.Event()
+
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        did.append("cleaned")
+
+    async def slow() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    @workflow("w", on_cancel=clean)
+    async def w(ctx: WorkflowContext) -> None:
+        try:
+            await ctx.step("slow", slow)
+        finally:
+            raise ValueError("a bug in a finally")
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await begun.wait()
+        await run.cancel("enough")
+        await world.until("r", "cancelled")
+    assert did == ["cleaned"]
+
+
+async def test_a_time_out_around_ctx_is_refused_where_the_code_goes_on() -> None:
+    async def slow() -> None:
+        await asyncio.sleep(60)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        try:
+            async with asyncio.timeout(0.05):
+                await ctx.step("slow", slow)
+        except TimeoutError:
+            await ctx.step("late", double, 1)
+
+    @workflow("v")
+    async def v(ctx: WorkflowContext) -> str:
+        try:
+            async with asyncio.timeout(0.05):
+                await ctx.step("slow", slow)
+        except TimeoutError:
+            return "late"
+        return "in time"
+
+    async with World(w, v) as world:
+        for one in (w, v):
+            with pytest.raises(RunFailed, match="time-out around it"):
+                await (await world.app.workflows.start(one.name)).result("5s")
+    assert did == []
+
+
+async def test_a_payload_that_does_not_fit_stands_still() -> None:
+    said = Topic("said", payload=int)
+    other = Topic("said", payload=str)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.wait(said)
+
+    async with World(w) as world:
+        await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        await other.emit(world.app, "five")
+        seen = await world.until("r", "blocked")
+    assert "does not fit the payload of <topic said>" in seen.reason
+
+
+def test_a_clean_up_that_could_not_be_called_is_refused() -> None:
+    async def clean(ctx: WorkflowContext) -> None: ...
+
+    with pytest.raises(ConfigError, match=r"takes \(ctx, params\)"):
+        workflow("w", on_cancel=cast("Any", clean))
 
 
 async def test_who_has_slept_past_its_lease_begins_no_attempt() -> None:

@@ -220,7 +220,10 @@ def cancel(rows: Rows, row: RunRow, request: CancelRequest, *, terminate: bool) 
 
 def _policy_ends(rows: Rows, row: RunRow) -> None:
     """Its time is over, whoever runs it."""
-    if row.cancel:
+    if row.cancel and row.due_at is not None and row.due_at <= rows.now:
+        row.cleanup_at = rows.now + row.lease_ms  # nobody has it in hand: that time does not count
+        save(rows, row)
+    elif row.cancel:
         cancel(rows, row, CancelRequest("the clean-up took longer than its budget", "policy"), terminate=True)
     elif row.cancel_at is not None and row.cancel_at <= rows.now:
         cancel(rows, row, CancelRequest("cancel_after: it took longer than it may", "policy"), terminate=False)

@@ -776,6 +776,20 @@ class WorkflowsContract(Contract):
         assert "budget" in row.reason
         assert (await hand.step("late")).status == "lost"
 
+    async def test_a_time_without_a_worker_does_not_count_for_a_clean_up(self, engine: Engine) -> None:
+        """Checklist: 120, 123."""
+        hand = Hand(engine, await begun(engine, cleans_up=True))
+        await engine.workflows.cancel("run", ASKED)
+        await hand.commit(cleanup_ms=1_000)
+        shift(hand.claimed.lease_ms, engine)
+        hand = Hand(engine, await take_run(engine))
+        assert hand.claimed.cleaning
+        shift(hand.claimed.lease_ms * 3 // 5, engine)
+        assert (await hand.step("undone")).status == "done"
+        shift(hand.claimed.lease_ms * 3 // 5, engine)
+        assert await take_runs(engine) == []
+        assert await state_of_run(engine) == "cancelled"
+
     async def test_terminating_takes_the_run_from_its_worker(self, engine: Engine) -> None:
         """Checklist: 120."""
         hand = Hand(engine, await begun(engine, cleans_up=True))

@@ -101,7 +101,10 @@ function runs.cancel(id, row, reason, by, terminate)
 end
 
 function runs.policy_ends(id, row)
-  if row.cancel ~= '' then
+  if row.cancel ~= '' and row.due_at >= 0 and row.due_at <= now then
+    row.cleanup_at = now + row.lease_ms -- nobody has it in hand: that time does not count
+    runs.save(id, row)
+  elseif row.cancel ~= '' then
     runs.cancel(id, row, 'the clean-up took longer than its budget', 'policy', true)
   elseif row.cancel_at >= 0 and row.cancel_at <= now then
     runs.cancel(id, row, 'cancel_after: it took longer than it may', 'policy', false)
