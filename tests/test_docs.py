@@ -269,6 +269,8 @@ COMMANDS = (
     *("queues ls", "queues pause", "queues resume", "queues purge"),
     *("dlq ls", "dlq show", "dlq replay", "dlq purge"),
     *("tasks ls", "health"),
+    *("wf ls", "wf start", "wf show", "wf explain", "wf waiters", "wf events", "wf emit", "wf cancel"),
+    *("wf resume", "wf rewind", "wf doctor", "wf check", "wf export", "wf workflows"),
 )
 STEMGEN_COMMANDS = ("", "check", "breaking", "export", "watch")
 

@@ -13,6 +13,7 @@ from stem.contracts.engine import Engine
 from stem.contracts.workflows import RunDetail, RunFilter
 from stem.core.duration import words
 from stem.core.notes import decode_notes
+from stem.core.outcome import ErrorRecord
 from stem.core.run import ENDED, RunRow, Wait
 from stem.core.step import decode_meta
 from stem.durable.views import topic_words
@@ -20,6 +21,7 @@ from stem.durable.views import topic_words
 #: A lease may be over for so long before anybody wonders, ms: a claim takes it back at once when a worker is free.
 _PATIENCE: Final = 5_000
 _PAGE: Final = 500
+_error: Final = msgspec.json.Decoder(ErrorRecord)
 
 Trouble: TypeAlias = Literal["quarantined", "blocked", "no worker", "stranded", "not claimed", "orphan"]
 
@@ -40,7 +42,11 @@ async def explain(engine: Engine, detail: RunDetail) -> list[str]:
     row, now = detail.row, detail.now
     said: list[str] = []
     if row.state in ENDED:
-        return [f"it has {row.state}" + (f": {row.reason}" if row.reason else "") + f", {_ago(row.finished_at, now)}"]
+        error = _error.decode(row.error) if row.error else None
+        why = f"{error.type}: {error.message}" if error else row.reason
+        return [
+            f"it has {'been cancelled' if row.state == 'cancelled' else row.state}, {_ago(row.finished_at, now)}"
+        ] + ([why] if why else [])
     if row.cancel_request is not None:
         request = row.cancel_request
         who = f" by {request.by}" if request.by else ""

@@ -141,6 +141,10 @@ def test_what_is_wrong_is_explained_and_found(flows: Shop) -> None:
     flows.stem("wf", "start", "orders.fulfil", "id=1", "--id", "f")
     with flows.working():
         until(flows, "f", "suspended")
+    flows.write("shop.py", FLOWS.replace('await ctx.options(compensate=undo).step("charge", charge, order)', '""'))
+    checked = flows.stem("wf", "check", "--workflow", "orders.fulfil")
+    assert checked.code == 1
+    assert "never reached by the code of today: 'charge'" in " ".join(checked.out.split())
     flows.write("shop.py", FLOWS.replace('step("charge"', 'step("bill"'))
     checked = flows.stem("wf", "check", "--workflow", "orders.fulfil")
     assert checked.code == 1
