@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from stem.cli.output import Column, age, one_line, table
+from stem.durable.execution import CLEANUP
 from stem.values import plain
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _rows(run: Run) -> list[list[object]]:
 def _step(one: StepView, begin: datetime, end: datetime) -> list[object]:
     value = one_line(f"{one.error.type}: {one.error.message}" if one.error else one.value, 60)
     bar = _bar(one.started_at, one.finished_at, begin, end)
-    return [one.pos, one.key, one.kind, one.outcome, one.attempts, _took(one.started_at, one.finished_at), bar, value]
+    place = one.pos if one.pos < CLEANUP else ""  # what a clean-up does stands behind everything else
+    return [place, one.key, one.kind, one.outcome, one.attempts, _took(one.started_at, one.finished_at), bar, value]
 
 
 def _took(start: datetime | None, end: datetime | None) -> str:
