@@ -10,15 +10,30 @@ from pydantic import BaseModel
 from typing_extensions import Unpack
 
 from stem.core.codec import NoArgs
+from stem.core.replay import OnChange
 from stem.core.run_context import StepContext
 from stem.core.step import returns_of, step_name
-from stem.core.workflow import DeclaredWorkflow, DefinitionWords, WorkflowOptions, workflow_options
+from stem.core.workflow import (
+    DeclaredWorkflow,
+    DefinitionWords,
+    WorkflowOptions,
+    refuse_unknown,
+    workflow_options,
+)
 from stem.errors import ConfigError
 
 A = TypeVar("A", bound=BaseModel)
 A_contra = TypeVar("A_contra", bound=BaseModel, contravariant=True)
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+
+
+class FlowWords(DefinitionWords, total=False):
+    """What a Flow may be told; see `workflow`."""
+
+    on_change: OnChange
+    stub: str
+    description: str
 
 
 class FlowStep(NamedTuple):
@@ -36,11 +51,12 @@ class Flow(DeclaredWorkflow[A_contra, R_co], Generic[A_contra, R_co]):
     """
 
     @overload
-    def __init__(self: Flow[NoArgs, None], name: str, **options: Unpack[DefinitionWords]) -> None: ...
+    def __init__(self: Flow[NoArgs, None], name: str, **options: Unpack[FlowWords]) -> None: ...
     @overload
-    def __init__(self: Flow[A, None], name: str, *, params: type[A], **options: Unpack[DefinitionWords]) -> None: ...
-    def __init__(self, name: str, *, params: Any = NoArgs, **options: Unpack[DefinitionWords]) -> None:
+    def __init__(self: Flow[A, None], name: str, *, params: type[A], **options: Unpack[FlowWords]) -> None: ...
+    def __init__(self, name: str, *, params: Any = NoArgs, **options: Unpack[FlowWords]) -> None:
         """ConfigError says what is wrong with the name or an option."""
+        refuse_unknown("Flow", options, FlowWords.__annotations__)
         self.steps: tuple[FlowStep, ...] = ()
         self._shape_as(name, params, (), workflow_options(**options))
         self.__module__ = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

@@ -62,6 +62,13 @@ class DefinitionWords(TypedDict, total=False):
     cleans_up: bool
 
 
+def refuse_unknown(what: str, words: Mapping[str, object], known: Mapping[str, object]) -> None:
+    """ConfigError names every word that is no option."""
+    unknown = sorted(set(words) - set(known))
+    if unknown:
+        raise ConfigError([no_option(what, word, list(known)) for word in unknown])
+
+
 def workflow_options(
     *,
     version: int = 1,
@@ -205,6 +212,7 @@ class WorkflowDefinition(Generic[A_contra, R_co]):
     ) -> None: ...
     def __init__(self, name: str, *, params: Any = NoArgs, returns: Any, **options: Unpack[DefinitionWords]) -> None:
         """ConfigError says what is wrong with the name or an option."""
+        refuse_unknown(type(self).__name__, options, DefinitionWords.__annotations__)
         self._declare(name, params, returns, workflow_options(**options))
 
     def _declare(self, name: str, params: Any, returns: Any, options: WorkflowOptions) -> None:

@@ -28,6 +28,7 @@ from stem import (
     Topic,
     UniqueConflictError,
     WorkflowContext,
+    WorkflowDefinition,
     task,
     workflow,
 )
@@ -1334,6 +1335,13 @@ def test_a_workflow_is_refused_in_words() -> None:
         workflow("no name")
     with pytest.raises(Exception, match="version must be a whole number"):
         workflow("w", version=0)
+    words: Any = {"keeep": "1h"}
+    with pytest.raises(ConfigError, match="Flow has no option 'keeep'; did you mean 'keep'"):
+        Flow("w", **words)
+    with pytest.raises(ConfigError, match="WorkflowDefinition has no option 'keeep'; did you mean 'keep'"):
+        WorkflowDefinition("w", returns=int, **words)
+    flow = Flow("w", stub="w_flow", description="What it does.", on_change="warn").step("a", lambda ctx: 1)
+    assert (flow.options.stub, flow.options.description, flow.options.on_change) == ("w_flow", "What it does.", "warn")
 
 
 async def test_branches_have_options_and_contexts() -> None:
