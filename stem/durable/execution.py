@@ -99,12 +99,12 @@ class Execution:
             self._interrupt(HandedBack(), Urgency.STOP)
 
     def _interrupt(self, error: BaseException, urgency: Urgency) -> None:
-        """Thrown in where user code waits; while a change is on its way, `check` raises it afterwards."""
-        if self.journal.committing:
-            return
+        """Thrown in where user code waits; while a change of its own is on its way, it is raised afterwards."""
         if self.waiting.is_parked:
             self.waiting.interruption = error
             self.waiting.tell_main()
+        elif self.main in self.journal.writing:
+            self.waiting.interruption = error
         elif self._drive is not None:
             self._drive.interrupt(error, urgency)
 
@@ -319,7 +319,7 @@ class Execution:
 
     def _begin_cleanup(self) -> None:
         """What is done from now on is recorded behind everything else."""
-        self.cleaning = True
+        self.cleaning, self.waiting.interruption = True, None
         self.replay = Replay(self.claimed.steps, self.claimed.waits, first=CLEANUP)
 
     async def _clean_up(self) -> None:

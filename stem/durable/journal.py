@@ -27,7 +27,7 @@ _AWAY: Final = RetryPolicy.exponential(base="50ms", longest="2s")
 class Journal:
     """What is known of the run, and its changes, one at a time.
 
-    `committing`: a change is on its way, and whoever wants to interrupt the code has to wait for the answer.
+    `writing`: tasks that have a change on its way; whoever wants to interrupt one of them has to wait for the answer.
     """
 
     def __init__(self, claimed: ClaimedRun, store: Workflows, *, stop_by: float, real: bool) -> None:
@@ -39,7 +39,7 @@ class Journal:
         self.ended = False
         #: Nothing more can be written by this claim: it has ended the run's stay, or lost an answer.
         self.over = False
-        self.committing = False
+        self.writing = set[object]()
         self._number = 0
         self._noted = claimed.notes
         self._turn = asyncio.Lock()
@@ -59,14 +59,21 @@ class Journal:
 
     async def commit(self, **fields: Any) -> Committed:
         """Store a change of these fields, notes included when they have changed. Lost when the run is no longer ours."""
-        async with self._turn:
-            return (await self._put(fields, None))[0]
+        return (await self._in_turn(fields, None))[0]
 
     async def transact(self, work: Callable[[Any], Step], **fields: Any) -> Step:
         """Store a change together with `work`, in one transaction; the checkpoint it made. WorkflowError: it cannot."""
-        async with self._turn:
-            made: Step = (await self._put(fields, work))[1]
-            return made
+        made: Step = (await self._in_turn(fields, work))[1]
+        return made
+
+    async def _in_turn(self, fields: dict[str, Any], work: Callable[[Any], Step] | None) -> tuple[Committed, Any]:
+        task = asyncio.current_task()
+        self.writing.add(task)
+        try:
+            async with self._turn:
+                return await self._put(fields, work)
+        finally:
+            self.writing.discard(task)
 
     async def _put(self, fields: dict[str, Any], work: Callable[[Any], Step] | None) -> tuple[Committed, Any]:
         if self.lost:
@@ -76,11 +83,8 @@ class Journal:
         notes = encode_notes(self.notes)
         self._number += 1
         change = Change(number=self._number, notes=None if notes == self._noted else notes, **fields)
-        self.committing, asked = True, time.monotonic()
-        try:
-            said, made = await self._send(change, work)
-        finally:
-            self.committing = False
+        asked = time.monotonic()
+        said, made = await self._send(change, work)
         if said.status == "lost":
             self.lost = True
             raise Lost

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("stem.durable")
 #: Steps of one run: each time it goes on, all of them are read.
 MAX_STEPS: Final = 10_000
+#: How long a branch that is cancelled waits for the store's answer, seconds.
+_LAST_ANSWER: Final = 2.0
 _error: Final = msgspec.json.Decoder(ErrorRecord)
 
 
@@ -249,11 +251,14 @@ async def _after_failure(
 async def to_its_end(commit: Coroutine[Any, Any, object]) -> None:
     """Also when this branch is cancelled meanwhile: what is stored has to be known, or it would not be undone."""
     task = asyncio.ensure_future(commit)
+    patience: float | None = None
     while not task.done():
         try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            continue  # `leave_if_told` raises it again
+            await asyncio.wait({task}, timeout=patience)
+        except asyncio.CancelledError:  # `leave_if_told` raises it again
+            patience = _LAST_ANSWER
+        else:
+            task.cancel()  # of no effect once it is done
     task.result()
 
 

@@ -1169,6 +1169,80 @@ async def test_a_branch_that_is_rude_fails_alone() -> None:
         assert await (await w.start(world.app)).result("5s") == 2
 
 
+async def test_what_a_branch_stores_while_the_run_is_cancelled_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = asyncio.Event()
+
+    async def undo(value: int) -> None:
+        did.append(("undone", value))
+
+    async def slow() -> None:
+        await asyncio.sleep(60)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        async with ctx.gather() as g:
+            _ = g.options(compensate=undo).step("a", double, 1)
+            _ = g.step("slow", slow)
+
+    async with World(w) as world:
+        store = world.app.engine.workflows
+        real = store.commit
+
+        async def commit(receipt: Any, change: Any) -> Any:
+            said = await real(receipt, change)
+            if [one.key for one in change.steps] == ["a"]:
+                stored.set()
+                await asyncio.sleep(0.3)  # the answer is long on its way
+            return said
+
+        monkeypatch.setattr(store, "commit", commit)
+        run = await w.start(world.app, id="r")
+        await stored.wait()
+        await run.cancel("enough")
+        await world.until("r", "cancelled")
+    assert did == [("double", 1), ("undone", 2)]
+
+
+async def test_a_branch_that_stores_keeps_no_cancel_from_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workflow's own code stands in a step meanwhile, and is told there."""
+    stored, slow_began, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        slow_began.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            told.set()
+            raise
+
+    async def late() -> int:
+        await slow_began.wait()
+        return 1
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        async with ctx.gather() as g:
+            _ = g.step("a", late)
+            await ctx.step("slow", slow)
+
+    async with World(w) as world:
+        store = world.app.engine.workflows
+        real = store.commit
+
+        async def commit(receipt: Any, change: Any) -> Any:
+            said = await real(receipt, change)
+            if [one.key for one in change.steps] == ["a"]:
+                stored.set()
+                await told.wait()  # the answer is on its way until then
+            return said
+
+        monkeypatch.setattr(store, "commit", commit)
+        run = await w.start(world.app, id="r")
+        await stored.wait()
+        await run.cancel("enough")
+        await world.until("r", "cancelled")
+
+
 async def test_a_run_that_raises_while_it_is_cancelled_is_cancelled() -> None:
     begun = asyncio.Event()
 
