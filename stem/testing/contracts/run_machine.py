@@ -191,10 +191,7 @@ class RunMachine(RuleBasedStateMachine):
         cleanup: int | None,
     ) -> None:
         """Any claim ever made, so that old fences are tried too; now and then a change that came before."""
-        place = len(self.claims) - 1 - which % min(3, len(self.claims))
-        number = self.numbers.get(place, 0) + (0 if again and self.numbers.get(place) else 1)
-        self.numbers[place] = number
-        run = self.claims[place][0].id
+        place, number, run = self._next(which, again=again)
         change = Change(
             number=number,
             steps=tuple(checkpoint(key, _KEYS.index(key), f'"{key}-{len(self.stored)}"'.encode()) for key in keys),
@@ -209,6 +206,21 @@ class RunMachine(RuleBasedStateMachine):
         said = self.both(lambda e: e.workflows.commit(self._claim(e, place).receipt, change), _said)
         if said.status == "done":
             self.known |= {effect.run.id for effect in change.effects if isinstance(effect, Spawn)}
+
+    @precondition(lambda self: self.claims)
+    @rule(which=_any, key=st.sampled_from(_KEYS), again=st.sampled_from((False, False, True)))
+    def step(self, which: int, key: str, again: bool) -> None:  # noqa: FBT001 - drawn, never passed by hand
+        """One checkpoint and nothing else, as most changes are."""
+        place, number, _ = self._next(which, again=again)
+        change = Change(number=number, steps=(checkpoint(key, _KEYS.index(key), f'"{key}-{number}"'.encode()),))
+        self.both(lambda e: e.workflows.commit(self._claim(e, place).receipt, change), _said)
+
+    def _next(self, which: int, *, again: bool) -> tuple[int, int, str]:
+        """One of the last claims, the number of its next change (or of the one before), and its run."""
+        place = len(self.claims) - 1 - which % min(3, len(self.claims))
+        number = self.numbers.get(place, 0) + (0 if again and self.numbers.get(place) else 1)
+        self.numbers[place] = number
+        return place, number, self.claims[place][0].id
 
     @precondition(lambda self: self.claims)
     @rule(which=_any, minutes=st.sampled_from((None, 1, 5)))

@@ -210,6 +210,19 @@ class WorkflowsContract(Contract):
         assert await steps_of_run(engine) == {"a": b'"new"'}
         assert await state_of_run(engine) == "running"
 
+    async def test_a_step_alone_is_fenced_and_numbered_too(self, engine: Engine, other: Engine) -> None:
+        """Checklist: 111, 112. Most changes are one checkpoint and nothing else; engines may have a short way for them."""
+        old = Hand(engine, await begun(engine, lease_ms=1_000))
+        assert (await old.step("a")).status == "done"
+        shift(1_001, engine, other)
+        new = Hand(other, await take_run(other))
+        assert (await old.step("b")).status == "lost"
+        assert (await new.step("c", 1)).status == "done"
+        new.number -= 1
+        assert (await new.step("d", 2)).status == "repeated"
+        assert (await new.step("a", value=b'"other"')).status == "done"
+        assert await steps_of_run(engine) == {"a": b"1", "c": b"1"}
+
     async def test_a_fence_is_worth_nothing_once_the_run_has_left(self, engine: Engine) -> None:
         """Checklist: 111."""
         hand = Hand(engine, await begun(engine))
