@@ -770,6 +770,22 @@ async def test_policies_cancel_with_their_reason() -> None:
 # ---------------------------------------------------------------- what must not be done
 
 
+async def test_code_that_swallows_its_suspension_and_returns_is_reported_too(logged: pytest.LogCaptureFixture) -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        try:
+            await ctx.sleep("s", "1h")
+        except BaseException:
+            return "too early"
+        return "in time"
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.pass_time("r", "1h")
+        assert await run.result("5s") == "in time"
+    assert "swallowed the exception that suspends run r" in logged.text
+
+
 async def test_a_swallowed_suspension_is_reported_and_nothing_is_done_after_it(
     logged: pytest.LogCaptureFixture,
 ) -> None:
