@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from typing import Any, Final
 
 from stem.contracts.workflows import Workflows
-from stem.core.lease import renew_every_ms, stop_by
+from stem.core.lease import look_every_ms, renew_every_ms, stop_by
 from stem.core.run import CancelRequest, ClaimedRun, line_name
 from stem.core.workflow import AnyDeclaredWorkflow
 from stem.durable.execution import Execution, Left, Means
@@ -124,7 +124,8 @@ class RunLane:
         """See Lane."""
         self._means, self._slots, self._expect, self._active = self._make_means(worker, threads), slots, expect, active
         source = RunSource(self._store, list(self._known), worker)
-        self._claimer = Claimer(source, slots, self._take, idle, mark, name="runs")
+        look_ms = look_every_ms(one.options.lease_ms for one in self._known.values())
+        self._claimer = Claimer(source, slots, self._take, idle, mark, name="runs", look_ms=look_ms)
         self._background = [asyncio.create_task(self._sweep(), name="stem-run-sweep")]
         return [*self._claimer.start(), *self._background]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from stem.contracts.source import Claims, Unit
+from stem.core.lease import SAFETY_MS
 from stem.core.retry import backoff_ms
 from stem.errors import EngineError
 from stem.worker.settle import AWAY
@@ -17,9 +18,6 @@ from stem.worker.settle import AWAY
 T = TypeVar("T", bound=Unit)
 log = logging.getLogger("stem.worker")
 
-#: Sleep between two looks at an empty store, ms: a bell that was lost, with a process that died while it was rung, costs
-#: no more than this.
-SAFETY_MS: Final = 18_000
 #: How long a claim waits for half of the slots to be free while at least one is, seconds: fewer, larger claims.
 GATHER: Final = 0.002
 
@@ -79,9 +77,10 @@ class Claimer(Generic[T]):
         mark: Callable[[], int],
         *,
         name: str = "claim",
+        look_ms: int = SAFETY_MS,
     ) -> None:
         self._source, self._slots, self._take, self._idle, self._mark = source, slots, take, idle, mark
-        self._name = name
+        self._name, self._look_ms = name, look_ms
         self._turn = asyncio.Lock()
         # jobs of one claim start, and what they have done is sent, before those of the other: when the answers to both
         # come together, they would otherwise stay together, and worker and store take turns in waiting
@@ -177,7 +176,7 @@ class Claimer(Generic[T]):
             return 0, 0
         if len(self._under_way) == 1:  # what the other claim brings is not known yet
             self._idle(mark)
-        return 0, min(next_due_ms or SAFETY_MS, SAFETY_MS)
+        return 0, min(next_due_ms or self._look_ms, self._look_ms)
 
     async def _sleep(self, wait_ms: int) -> None:
         """Until the bell or the time; a negative time is a store that is away, where no bell rings."""
@@ -185,7 +184,7 @@ class Claimer(Generic[T]):
             await asyncio.sleep(-wait_ms / 1000)
             return
         # a safety look is spread, or a fleet that fell asleep together would look together
-        spread = wait_ms if wait_ms < SAFETY_MS else round(wait_ms * (0.8 + 0.4 * random.random()))
+        spread = wait_ms if wait_ms < self._look_ms else round(wait_ms * (0.8 + 0.4 * random.random()))
         nap = asyncio.ensure_future(self._source.wait(spread))
         self._nap = nap
         try:

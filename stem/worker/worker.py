@@ -20,7 +20,7 @@ from stem.clock import Clock
 from stem.contracts.broker import Delivery, Settled
 from stem.contracts.engine import Engine
 from stem.core.context import Enqueuer
-from stem.core.lease import renew_every_ms, stop_by
+from stem.core.lease import look_every_ms, renew_every_ms, stop_by
 from stem.core.limit import LimitRow
 from stem.core.options import DEFAULT_QUEUE, Options, no_hard_limit
 from stem.core.outcome import Outcome
@@ -31,6 +31,7 @@ from stem.errors import ConfigError, EngineError
 from stem.observe.logs import log_failure
 from stem.observe.middleware import Middleware, consume_chain, overriding
 from stem.observe.signals import Signals, WorkerEvent
+from stem.values import Unset
 from stem.worker import duties
 from stem.worker.attempt import Runner, interrupted, left_behind
 from stem.worker.claim import Claimer, Slots
@@ -106,8 +107,14 @@ class Worker:
         #: How often something began or ended; and what it was before the last claim of each kind that came back empty.
         self._activity = 0
         self._quiet: dict[int, int] = {}
+        said = [*(one.options.layer for one in registry.handlers()), *queues.values()]
         self._claimer = Claimer(
-            self._source, self._slots, self._take, lambda mark: self._nothing_to_do(-1, mark), lambda: self._activity
+            self._source,
+            self._slots,
+            self._take,
+            lambda mark: self._nothing_to_do(-1, mark),
+            lambda: self._activity,
+            look_ms=look_every_ms(one.lease_ms for one in said if not isinstance(one.lease_ms, Unset)),
         )
         self._held: dict[str, Running] = {}
         self._background: list[asyncio.Task[None]] = []

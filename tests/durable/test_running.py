@@ -35,6 +35,7 @@ from stem import (
 from stem.core.unique import Unique
 from stem.core.workflow import AnyDeclaredWorkflow
 from stem.durable.context import Context
+from stem.durable.lane import RunLane
 from stem.testing import FakeClock, FakeStem
 
 pytestmark = pytest.mark.anyio
@@ -1067,6 +1068,21 @@ async def test_a_worker_that_stops_hands_its_runs_back_at_the_next_step() -> Non
         async with app.worker():
             assert await run.result("5s") == 3
         assert (await run.status()).takeovers == 0
+
+
+async def test_who_sleeps_looks_within_the_shortest_lease() -> None:
+    @task("t", visibility_timeout="6s")
+    async def t() -> None: ...
+
+    @workflow("w", visibility_timeout="3s")
+    async def w(ctx: WorkflowContext) -> None: ...
+
+    async with World(w, tasks=(t,)) as world:
+        assert world.worker._claimer._look_ms == 5_000
+        (lane,) = world.worker._lanes
+        claimer = cast("RunLane", lane)._claimer
+        assert claimer is not None
+        assert claimer._look_ms == 2_500
 
 
 async def test_defaults_of_the_day_a_run_began_stay_with_it() -> None:

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from stem.contracts.broker import Delivery
+from stem.core.lease import look_every_ms
 from stem.values import Receipt
 from stem.worker.claim import Claimer, Slots
 
@@ -52,6 +53,26 @@ async def test_the_earlier_of_two_timers_is_slept_until() -> None:
         while not any(wait <= 200 for wait in source.waits):
             await asyncio.sleep(0.01)
     await claimer.stop()
+
+
+def test_a_lease_that_began_in_ones_sleep_is_seen_before_it_ends() -> None:
+    for leases in ([], [30_000], [200], [2_000, 90_000]):
+        longest_sleep = look_every_ms(leases) * 1.2
+        assert longest_sleep <= min([30_000, *leases])
+
+
+async def test_a_claimer_looks_as_often_as_it_was_told() -> None:
+    def take(deliveries: tuple[Delivery, ...], asked: float) -> None:
+        raise AssertionError("there is no work")
+
+    source = Timers(None)
+    claimer = Claimer(source, Slots(2), take, lambda mark: None, lambda: 0, look_ms=50)
+    claimer.start()
+    with anyio.fail_after(5):
+        while len(source.waits) < 3:
+            await asyncio.sleep(0.01)
+    await claimer.stop()
+    assert all(40 <= wait <= 60 for wait in source.waits if wait)
 
 
 async def test_whoever_is_given_room_has_at_least_one_slot() -> None:

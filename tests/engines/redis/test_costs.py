@@ -12,10 +12,10 @@ from stem import Stem
 from stem.contracts.broker import Renewal
 from stem.contracts.dead_letters import DeadFilter
 from stem.contracts.jobs import JobFilter
+from stem.core.lease import SAFETY_MS
 from stem.core.unique import UniqueClaim
 from stem.redis import RedisEngine
 from stem.testing.contracts import bury, done, publish, run, submission, take, take_all
-from stem.worker import claim as claiming
 from tests.engines.redis.conftest import MakeEngine
 from tests.servers.redis import RedisServer
 
@@ -144,7 +144,7 @@ async def test_an_idle_worker_asks_less_than_once_in_five_seconds(server: RedisS
         await worker.stop()
         await running
     assert asked <= 3  # looks of those who wait, at growing intervals
-    safety, beat, sweep, look = claiming.SAFETY_MS / 1000, 10.5, 60, 60
+    safety, beat, sweep, look = SAFETY_MS / 1000, 10.5, 60, 60
     assert 60 / safety + 60 / beat + 60 / sweep + 60 / look <= 12
 
 
