@@ -169,7 +169,7 @@ class Execution:
                 text = "run %s (%s) raised %s%s while it was being cancelled"
                 log.warning(text, claimed.id, self.workflow.name, type(fault).__name__, line_of(fault))
                 return await self._cancelled(self.journal.cancel)
-            return await self._fail(error_of(fault))
+            return await self._fail(error_of(self._cut_by(fault)))
         return await self._succeed(value)
 
     def leave_if_cancelled(self, fault: asyncio.CancelledError) -> None:
@@ -180,6 +180,15 @@ class Execution:
         if task is not None and task.cancelling():
             self.cut = task is self.main
             raise fault
+
+    def _cut_by(self, fault: BaseException) -> BaseException:
+        """A time-out around ctx that nobody caught, in words."""
+        try:
+            if isinstance(fault, TimeoutError):
+                self.refuse_cut()
+        except WorkflowError as refused:
+            return refused
+        return fault
 
     def refuse_cut(self) -> None:
         """The code goes on after a cancellation that was not ours: no replay would come to the same."""

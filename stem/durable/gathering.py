@@ -57,9 +57,13 @@ class Gathering:
             raise ExceptionGroup(f"{len(faults)} of {len(self._branches)} branches failed", faults)
 
     async def _end(self, working: list[Working], *, interrupt: bool) -> None:
-        """Wait until nothing works any more; what is interrupted is not recorded and will be done again."""
+        """Wait until nothing works any more; what is interrupted is not recorded and will be done again.
+
+        What is recorded comes to its end by itself, for it has to be known whether it can be undone; along the record
+        nothing else is done anyway.
+        """
         for one in working:
-            if interrupt:
+            if interrupt and not one.recorded and not self._x.recalling:
                 one.task.cancel()
         self._x.waiting.close()
         try:
@@ -94,7 +98,8 @@ class Gathering:
         begun = begin_step(self._x, self._context.prefix + step_name(name), options, fn, args, kwargs, plain_name=True)
         make = self._context.inside_branch if inside else None
         work = finish_step(self._x, begun, options, fn, args, kwargs, inside=make, branch=True)
-        return self._add(Working(self._context, self._x, begun.reached.key, work))
+        recorded = begun.reached.step is not None and self._x.workflow.options.on_change != "rerun"
+        return self._add(Working(self._context, self._x, begun.reached.key, work, recorded=recorded))
 
     def call(self, call: TaskEnqueueBuilder[Any], /) -> Answered:
         """See Gather."""
@@ -140,8 +145,10 @@ class OptionedBranches:
 class Working:
     """A step that is done in a task of its own."""
 
-    def __init__(self, context: Context, execution: Execution, key: str, work: Coroutine[Any, Any, Any]) -> None:
-        self._context, self._x, self.key = context, execution, key
+    def __init__(
+        self, context: Context, execution: Execution, key: str, work: Coroutine[Any, Any, Any], *, recorded: bool
+    ) -> None:
+        self._context, self._x, self.key, self.recorded = context, execution, key, recorded
         execution.waiting.begin_branch()
         self.task: asyncio.Task[Any] = asyncio.create_task(work)
         self.task.add_done_callback(self._over)

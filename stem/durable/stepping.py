@@ -35,6 +35,7 @@ from stem.durable.faults import error_of
 from stem.durable.leaving import PASSING, Blocked, Leaving, Recalled
 from stem.durable.pending import Pending
 from stem.errors import ConfigError, StepFailed, WorkflowError
+from stem.worker.drive import Drive
 from stem.worker.interrupt import Interrupted, ThreadRun
 
 if TYPE_CHECKING:
@@ -332,6 +333,8 @@ async def _called(
     threads = execution.means.threads
     if inspect.iscoroutinefunction(fn) or threads is None:
         made = fn(*args, **kwargs)
+        if inspect.iscoroutine(made):
+            return await Drive(made)
         return await made if inspect.isawaitable(made) else made
     run = ThreadRun()
     call = partial(contextvars.copy_context().run, partial(fn, *args, **kwargs))

@@ -55,7 +55,7 @@ class Drive(Generic[R]):
         self.interrupt(error, Urgency.LOST)
 
     def __await__(self) -> Generator[Any, None, R]:
-        coro = self._coro
+        coro, closing = self._coro, False
         try:
             self.inside = True
             waiting_for = coro.send(None)
@@ -66,7 +66,7 @@ class Drive(Generic[R]):
                     self.inside = False
                     yield waiting_for
                 except BaseException as raised:
-                    fault = raised
+                    fault, closing = raised, isinstance(raised, GeneratorExit)
                 self.inside = True
                 if self._error is not None and (fault is None or isinstance(fault, Exception | asyncio.CancelledError)):
                     fault = self._interruption(fault)
@@ -74,6 +74,10 @@ class Drive(Generic[R]):
         except StopIteration as end:
             value: R = end.value
             return value
+        except GeneratorExit as end:
+            if closing:
+                raise
+            raise RuntimeError("the handler raised GeneratorExit") from end
         finally:
             self.inside = False
             self._task = None

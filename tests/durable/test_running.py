@@ -1137,7 +1137,7 @@ class Rude(BaseException):
     pass
 
 
-@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt, Rude])
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit, Rude])
 @pytest.mark.parametrize("kind", ["async", "plain"])
 async def test_whatever_a_step_raises_is_a_failed_attempt(kind: str, error: type[BaseException]) -> None:
     async def rude() -> None:
@@ -1162,11 +1162,11 @@ async def test_whatever_a_step_raises_is_a_failed_attempt(kind: str, error: type
 
     async with World(w) as world:
         run = await w.start(world.app)
-        assert await run.result("5s") == error.__name__
+        assert await run.result("5s") == ("RuntimeError" if error is GeneratorExit else error.__name__)
     assert len(did) == 3
 
 
-@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt, Rude])
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit, Rude])
 async def test_whatever_a_workflow_raises_is_its_failure(error: type[BaseException]) -> None:
     @workflow("w")
     async def w(ctx: WorkflowContext) -> None:
@@ -1175,7 +1175,7 @@ async def test_whatever_a_workflow_raises_is_its_failure(error: type[BaseExcepti
 
     async with World(w) as world:
         run = await w.start(world.app)
-        with pytest.raises(RunFailed, match=error.__name__):
+        with pytest.raises(RunFailed, match="RuntimeError" if error is GeneratorExit else error.__name__):
             await run.result("5s")
         assert (await (await w.start(world.app, id="after")).status()).id == "after"
     assert did[0] == ("double", 1)
@@ -1275,6 +1275,48 @@ async def test_a_branch_that_stores_keeps_no_cancel_from_the_rest(monkeypatch: p
         await world.until("r", "cancelled")
 
 
+@pytest.mark.parametrize("open_by", ["sleep", "rerun", "wait", "timeout", "child", "awaited", "nothing"])
+async def test_branches_are_undone_when_the_run_is_cancelled_beside_them(open_by: str) -> None:
+    async def undo(value: int) -> None:
+        did.append(value)
+
+    async def same(value: int) -> int:
+        return value
+
+    @workflow("child")
+    async def child(ctx: WorkflowContext) -> None:
+        await ctx.sleep("s", "1d")
+
+    @workflow("w", on_change="rerun" if open_by == "rerun" else "block")
+    async def w(ctx: WorkflowContext) -> None:
+        careful = ctx.options(compensate=undo)
+        await careful.step("pre", same, 0)
+        async with ctx.gather() as g:
+            for n in range(1, 4):
+                _ = g.options(compensate=undo).step(f"a{n}", same, n)
+            match open_by:
+                case "sleep" | "rerun":
+                    _ = g.sleep("z", "1d")
+                case "wait":
+                    _ = g.wait(paid, key="never")
+                case "timeout":
+                    _ = g.wait(paid, key="never", timeout="1d")
+                case "child":
+                    _ = g.run(child.build())
+                case "awaited":
+                    await g.sleep("z", "1d")
+                case _:
+                    pass
+        await ctx.sleep("after", "1d")
+
+    async with World(w, child) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        await run.cancel("enough")
+        await world.until("r", "cancelled")
+    assert did == [3, 2, 1, 0]
+
+
 async def test_a_run_that_raises_while_it_is_cancelled_is_cancelled() -> None:
     begun = asyncio.Event()
 
@@ -1321,8 +1363,13 @@ async def test_a_time_out_around_ctx_is_refused_where_the_code_goes_on() -> None
             return "late"
         return "in time"
 
-    async with World(w, v) as world:
-        for one in (w, v):
+    @workflow("u")
+    async def u(ctx: WorkflowContext) -> None:
+        async with asyncio.timeout(0.05):
+            await ctx.step("slow", slow)
+
+    async with World(w, v, u) as world:
+        for one in (w, v, u):
             with pytest.raises(RunFailed, match="time-out around it"):
                 await (await world.app.workflows.start(one.name)).result("5s")
     assert did == []
