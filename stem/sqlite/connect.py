@@ -24,6 +24,8 @@ SOUND_RESET: Final = (3, 51, 3)
 #: Size of the log after which it is copied back, bytes. SQLite's own 4 MB cost 6 us a job here: pages are written
 #: again and again, and the disk has to be waited for at each time.
 CHECKPOINT: Final = 16_000_000
+#: Size up to which the log is kept when it was copied back, bytes: to flush a file that grows costs twice as much.
+KEPT: Final = 2 * CHECKPOINT
 #: How long a checkpoint waits for readers and for writers in other processes, ms.
 _CHECKPOINT_WAIT: Final = 1_000
 #: Between two tries at a lock that SQLite does not wait for by itself, seconds.
@@ -70,15 +72,16 @@ def namespace_number(conn: sqlite3.Connection, name: str) -> int:
     return int(found[0])
 
 
-def checkpoint(conn: sqlite3.Connection, busy_ms: int) -> bool:
-    """Copy the log back into the file and cut it to nothing; False when a reader or another writer was in the way.
+def checkpoint(conn: sqlite3.Connection, busy_ms: int, *, cut: bool) -> bool:
+    """Copy the log back into the file, so that it is written anew from its beginning; `cut` makes it empty first.
 
-    TRUNCATE holds the write lock while it works. SQLite's own checkpoint after a commit does not, and in versions
-    before 3.51.3 it could lose a commit when another connection began the log anew at that moment.
+    False when a reader or another writer was in the way. RESTART and TRUNCATE hold the write lock while they work.
+    SQLite's own checkpoint after a commit does not, and in versions before 3.51.3 it could lose a commit when another
+    connection began the log anew at that moment.
     """
     conn.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT}")
     try:
-        (busy, *_) = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        (busy, *_) = conn.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if cut else 'RESTART'})").fetchone()
     except sqlite3.OperationalError as fault:
         if _code(fault) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise

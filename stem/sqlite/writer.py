@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from stem.sqlite.bells import Bells, Ringer
-from stem.sqlite.connect import CHECKPOINT, checkpoint, log_size, meaning, roll_back
+from stem.sqlite.connect import CHECKPOINT, KEPT, checkpoint, log_size, meaning, roll_back
 from stem.sqlite.desk import Call, Desk, Reopen
 from stem.sqlite.step import Bell, Step, View, savepoint, transaction
 
@@ -40,7 +40,7 @@ class Writer(Desk):
     ) -> None:
         super().__init__("stem-sqlite-writer", loop, conn, path=path, ns=ns, reopen=reopen)
         self._now, self._busy_ms, self._bells = now, busy_ms, bells
-        self._checkpoint_at = CHECKPOINT
+        self._room = CHECKPOINT
         self._ringer = Ringer()
 
     def serve_next(self) -> bool:
@@ -112,16 +112,23 @@ class Writer(Desk):
         return bells
 
     def _copy_back(self) -> None:
-        """Keep the log short; one that a reader keeps in use is left to grow by as much again."""
+        """Keep the log short: when it grows out of its room it is copied back and begun anew.
+
+        What a log of this size has of disk is kept for it, so that it grows by one commit a round, if at all. One that
+        a reader keeps in use is left to grow by as much again, and cut when the reader has gone.
+        """
         size = log_size(self._path)
-        if size < self._checkpoint_at:
+        if size <= CHECKPOINT:
+            self._room = CHECKPOINT
+        if size <= self._room:
             return
+        cut = size > KEPT
         try:
-            done = checkpoint(self._conn, self._busy_ms)
+            done = checkpoint(self._conn, self._busy_ms, cut=cut)
         except sqlite3.Error as fault:
             log.warning("the log of %s could not be copied back, trying again later: %s", self._path, fault)
             done = False
-        self._checkpoint_at = CHECKPOINT if done else size + CHECKPOINT
+        self._room = size if done and not cut else size + CHECKPOINT
 
     def _run(self, call: Call, *, alone: bool) -> list[Bell]:
         """Run one call; one that is alone needs no savepoint, for its failure may undo the whole transaction."""

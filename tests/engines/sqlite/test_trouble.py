@@ -20,7 +20,7 @@ from stem.core.rate import Bucket
 from stem.core.unique import UniqueClaim
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.sqlite import SqliteEngine
-from stem.sqlite.connect import CHECKPOINT, log_size
+from stem.sqlite.connect import CHECKPOINT, KEPT, log_size
 from stem.sqlite.step import Step
 from stem.testing.contracts import done, publish, run, settle_one, submission, take, take_all, take_one
 from tests.engines.sqlite.conftest import MakeEngine
@@ -98,12 +98,36 @@ async def test_a_full_disk_is_an_error_and_changes_nothing(engine: SqliteEngine)
     await settle_one(engine, done(await take_one(engine)))
 
 
-async def test_the_log_is_copied_back_and_cut_while_nobody_reads(engine: SqliteEngine) -> None:
-    payload = b"x" * 400_000
-    for number in range(60):
+async def test_the_log_is_copied_back_and_written_anew_while_nobody_reads(engine: SqliteEngine) -> None:
+    payload, log, file = b"x" * 400_000, set[int](), set[int]()
+    for number in range(130):
         await publish(engine, submission(f"job-{number}", envelope=payload))
-        assert log_size(engine.path) < CHECKPOINT + 500_000
-    assert len(await take_all(engine)) == 60
+        log.add(log_size(engine.path))
+        file.add(engine.path.stat().st_size)
+    assert CHECKPOINT < max(log) < CHECKPOINT + 2_000_000
+    assert log_size(engine.path) == max(log), "it keeps its size"
+    assert len(file) == 4, "the file grows once every 16 MB"
+    assert len(await take_all(engine)) == 130
+
+
+async def test_two_engines_on_a_file_copy_its_log_back_in_turn(engine: SqliteEngine, make: MakeEngine) -> None:
+    other, payload, file = await make(), b"x" * 400_000, set[int]()
+    for number in range(130):
+        await publish((engine, other)[number % 2], submission(f"job-{number}", envelope=payload))
+        assert log_size(engine.path) < KEPT
+        file.add(engine.path.stat().st_size)
+    assert 4 <= len(file) < 20, "not at every commit: the second to see that it has grown copies what little was added"
+    assert len(await take_all(other)) == 130
+
+
+async def test_a_log_that_became_long_is_cut_and_starts_again(engine: SqliteEngine) -> None:
+    await publish(engine, *(submission(f"job-{number}", envelope=b"x" * 400_000) for number in range(100)))
+    await publish(engine, submission("after"))
+    assert log_size(engine.path) < 100_000
+    assert engine.path.stat().st_size > 40_000_000
+    for number in range(45):
+        await publish(engine, submission(f"later-{number}", envelope=b"x" * 400_000))
+    assert engine.path.stat().st_size > 50_000_000, "and has the room of a short one again"
 
 
 async def test_a_reader_that_stays_lets_the_log_grow_and_stops_nothing(engine: SqliteEngine) -> None:
