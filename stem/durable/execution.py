@@ -314,6 +314,7 @@ class Execution:
         return "failed"
 
     async def _cancelled(self, request: CancelRequest) -> Left:
+        error = b""
         if self.undo.is_needed or self.workflow.on_cancel is not None or self.undo.children:
             self._begin_cleanup()
             if not self.claimed.cleaning:
@@ -321,9 +322,9 @@ class Execution:
                 await self.journal.commit(cleanup_ms=self.workflow.options.cleanup_ms)
             await self.undo.all()
             if self.workflow.on_cancel is not None:
-                await self._clean_up()
+                error = await self._clean_up()
             await self.undo.end_children(request.reason)
-        await self.journal.commit(then=End("cancelled", reason=request.reason))
+        await self.journal.commit(then=End("cancelled", error=error, reason=request.reason))
         return "cancelled"
 
     def _begin_cleanup(self) -> None:
@@ -331,8 +332,8 @@ class Execution:
         self.cleaning, self.waiting.interruption = True, None
         self.replay = Replay(self.claimed.steps, self.claimed.waits, first=CLEANUP)
 
-    async def _clean_up(self) -> None:
-        """The workflow's own clean-up; its failure does not keep the run from ending."""
+    async def _clean_up(self) -> bytes:
+        """The workflow's own clean-up; its failure, which is returned, does not keep the run from ending."""
         assert self.workflow.on_cancel is not None
         self._drive = Drive(self.workflow.on_cancel(Context(self, prefix="cleanup:"), self.params))
         try:
@@ -343,8 +344,10 @@ class Execution:
             if isinstance(fault, asyncio.CancelledError):
                 self.leave_if_cancelled(fault)
             log.exception("on_cancel of run %s (%s) failed", self.claimed.id, self.workflow.name)
+            return encode(error_of(fault))
         finally:
             self._drive = None
+        return b""
 
     async def _block(self, reason: str) -> Left:
         shortest, longest = _BLOCKED

@@ -42,11 +42,7 @@ async def explain(engine: Engine, detail: RunDetail) -> list[str]:
     row, now = detail.row, detail.now
     said: list[str] = []
     if row.state in ENDED:
-        error = _error.decode(row.error) if row.error else None
-        why = f"{error.type}: {error.message}" if error else row.reason
-        return [
-            f"it has {'been cancelled' if row.state == 'cancelled' else row.state}, {_ago(row.finished_at, now)}"
-        ] + ([why] if why else [])
+        return _ended(detail)
     if row.cancel_request is not None:
         request = row.cancel_request
         who = f" by {request.by}" if request.by else ""
@@ -61,6 +57,25 @@ async def explain(engine: Engine, detail: RunDetail) -> list[str]:
     if row.policy_at is not None:
         said.append(f"it is cancelled {_when(row.policy_at, now)} if it goes on like this")
     return said
+
+
+def _ended(detail: RunDetail) -> list[str]:
+    """How it ended, and what of its clean-up failed."""
+    row = detail.row
+    said = [
+        f"it has {'been cancelled' if row.state == 'cancelled' else row.state}, {_ago(row.finished_at, detail.now)}"
+    ]
+    if row.reason:
+        said.append(row.reason)
+    if row.error:
+        said.append(f"{'on_cancel failed: ' if row.state == 'cancelled' else ''}{_words_of(row.error)}")
+    kept = [one for one in detail.steps if one.outcome == "failed" and decode_meta(one.meta).kind == "undo"]
+    return said + [f"{one.key.removeprefix('undo:')} was not undone: {_words_of(one.value)}" for one in kept]
+
+
+def _words_of(error: bytes) -> str:
+    record = _error.decode(error)
+    return f"{record.type}: {record.message}"
 
 
 async def _state(engine: Engine, detail: RunDetail) -> list[str]:

@@ -32,6 +32,7 @@ from stem import (
     task,
     workflow,
 )
+from stem.core.step import DEFAULT_OPTIONS
 from stem.core.unique import Unique
 from stem.core.workflow import AnyDeclaredWorkflow
 from stem.durable.context import Context
@@ -1340,6 +1341,41 @@ async def test_a_run_that_raises_while_it_is_cancelled_is_cancelled() -> None:
         await run.cancel("enough")
         await world.until("r", "cancelled")
     assert did == ["cleaned"]
+
+
+async def test_what_of_a_clean_up_failed_is_told() -> None:
+    attempts = asyncio.Queue[int]()
+
+    async def fails(value: int) -> None:
+        attempts.put_nowait(value)
+        raise LookupError("no refund today")
+
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        raise ValueError("a bug in on_cancel")
+
+    @workflow("w", on_cancel=clean)
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.options(compensate=fails).step("charge", double, 1)
+        await ctx.sleep("s", "1d")
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        await run.cancel("enough")
+        for _ in range(DEFAULT_OPTIONS.max_retries):
+            await attempts.get()
+            await world.pass_time("r", "10s")
+        await world.until("r", "cancelled")
+        ended, *rest = await world.app.workflows.explain("r")
+        assert ended.startswith("it has been cancelled")
+        assert rest == [
+            "enough",
+            "on_cancel failed: ValueError: a bug in on_cancel",
+            "charge was not undone: LookupError: no refund today",
+        ]
+        found = await run.status()
+        assert found.error is not None
+        assert found.error.message == "a bug in on_cancel"
 
 
 async def test_a_time_out_around_ctx_is_refused_where_the_code_goes_on() -> None:
