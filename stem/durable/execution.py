@@ -169,6 +169,10 @@ class Execution:
                 text = "run %s (%s) raised %s%s while it was being cancelled"
                 log.warning(text, claimed.id, self.workflow.name, type(fault).__name__, line_of(fault))
                 return await self._cancelled(self.journal.cancel)
+            if not self.cut:
+                self._check_reached(
+                    f"{type(fault).__name__} is raised{line_of(fault)} before it comes to what is recorded: "
+                )
             return await self._fail(error_of(self._cut_by(fault)))
         return await self._succeed(value)
 
@@ -285,10 +289,14 @@ class Execution:
 
     # ---------------------------------------------------------------- ends
 
-    async def _succeed(self, value: Any) -> Left:
+    def _check_reached(self, told: str) -> None:
+        """Code that ends before all of its record has changed; what it did not come to could not be undone either."""
         left = self.replay.unreached()
         if left:
-            self.differs(f"recorded and never reached by the code of today: {', '.join(map(repr, left))}")
+            self.differs(f"{told}{', '.join(map(repr, left))}")
+
+    async def _succeed(self, value: Any) -> Left:
+        self._check_reached("recorded and never reached by the code of today: ")
         try:
             result = self.workflow.results.encode(value)
         except EncodeError as fault:

@@ -1343,6 +1343,35 @@ async def test_a_run_that_raises_while_it_is_cancelled_is_cancelled() -> None:
     assert did == ["cleaned"]
 
 
+async def test_code_that_raises_before_what_was_done_blocks_its_run_and_loses_no_undoing() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    broken = False
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        if broken:
+            raise ValueError("a bug of the new code")
+        await ctx.options(compensate=undo).step("charge", double, 1)
+        await ctx.sleep("s", "1h")
+        raise ValueError("not delivered")
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        broken = True
+        world.clock.advance("1h")
+        await world.until("r", "blocked")
+        assert "ValueError is raised" in (await run.status()).reason
+        assert "'charge'" in (await run.status()).reason
+        broken = False
+        assert await world.app.workflows.resume("r")
+        with pytest.raises(RunFailed, match="not delivered"):
+            await run.result("5s")
+    assert did == [("double", 1), ("undo", 2)]
+
+
 async def test_what_of_a_clean_up_failed_is_told() -> None:
     attempts = asyncio.Queue[int]()
 
