@@ -459,9 +459,6 @@ def _row(run: Run) -> list[object]:
 
 
 def _note(run: Run) -> str:
-    if run.error is not None:
-        where = "on_cancel failed: " if run.state == "cancelled" else ""
-        return one_line(f"{where}{run.error.type}: {run.error.message}")
     if run.cancel_reason and not run.finished:
         return one_line(f"cancelling: {run.cancel_reason}")
     return one_line(run.reason)

@@ -191,7 +191,10 @@ class Workflows(Protocol):
         ...
 
     async def page(self, which: RunFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[RunRow], str]:
-        """A page, the newest first, and the cursor of the next ("" at the end). `params`, `notes`, `result` are empty."""
+        """A page, the newest first, and the cursor of the next ("" at the end).
+
+        What is large is empty: `params`, `notes`, `result`, `error`.
+        """
         ...
 
     async def waiters(self, topic: str, *, limit: int = 100) -> list[Waiter]:

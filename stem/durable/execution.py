@@ -169,11 +169,12 @@ class Execution:
                 text = "run %s (%s) raised %s%s while it was being cancelled"
                 log.warning(text, claimed.id, self.workflow.name, type(fault).__name__, line_of(fault))
                 return await self._cancelled(self.journal.cancel)
+            if self.cut and isinstance(fault, TimeoutError):
+                fault = cut_off()
             if not self.cut:
-                self._check_reached(
-                    f"{type(fault).__name__} is raised{line_of(fault)} before it comes to what is recorded: "
-                )
-            return await self._fail(error_of(self._cut_by(fault)))
+                where = f"{type(fault).__name__} is raised{line_of(fault)}"
+                self._check_reached(f"{where} before the code of today comes to what is recorded: ")
+            return await self._fail(error_of(fault))
         return await self._succeed(value)
 
     def leave_if_cancelled(self, fault: asyncio.CancelledError) -> None:
@@ -185,22 +186,10 @@ class Execution:
             self.cut = task is self.main
             raise fault
 
-    def _cut_by(self, fault: BaseException) -> BaseException:
-        """A time-out around ctx that nobody caught, in words."""
-        try:
-            if isinstance(fault, TimeoutError):
-                self.refuse_cut()
-        except WorkflowError as refused:
-            return refused
-        return fault
-
     def refuse_cut(self) -> None:
         """The code goes on after a cancellation that was not ours: no replay would come to the same."""
         if self.cut:
-            raise WorkflowError(
-                "a call of ctx was broken off by a time-out around it (asyncio.timeout), which no replay can repeat: give "
-                "ctx.options(timeout=...) to a step and timeout= to a wait"
-            )
+            raise cut_off()
 
     def _read_params(self) -> None:
         kept = bytes(self.journal.notes.params)
@@ -389,3 +378,11 @@ class Execution:
             )
         log.warning("run %s (%s), on_change=%r: %s", self.claimed.id, self.workflow.name, what, change)
         return what == "rerun"
+
+
+def cut_off() -> WorkflowError:
+    """A time-out of the code's own broke off what it waited for."""
+    return WorkflowError(
+        "a call of ctx was broken off by a time-out around it (asyncio.timeout), which no replay can repeat: give "
+        "ctx.options(timeout=...) to a step and timeout= to a wait"
+    )

@@ -245,7 +245,7 @@ def _fits(row: RunRow, which: RunFilter) -> bool:
 
 
 def _listed(row: RunRow) -> RunRow:
-    return msgspec.structs.replace(row, params=b"", notes=b"", result=b"")
+    return msgspec.structs.replace(row, params=b"", notes=b"", result=b"", error=b"")
 
 
 def _mail(one: StoredMessage) -> KeptEvent:

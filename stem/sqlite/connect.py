@@ -24,7 +24,7 @@ SOUND_RESET: Final = (3, 51, 3)
 #: Size of the log after which it is copied back, bytes. SQLite's own 4 MB cost 6 us a job here: pages are written
 #: again and again, and the disk has to be waited for at each time.
 CHECKPOINT: Final = 16_000_000
-#: Size up to which the log is kept when it was copied back, bytes: to flush a file that grows costs twice as much.
+#: Size up to which the log is kept when it was copied back, bytes: to flush one that grows costs nearly twice.
 KEPT: Final = 2 * CHECKPOINT
 #: How long a checkpoint waits for readers and for writers in other processes, ms.
 _CHECKPOINT_WAIT: Final = 1_000

@@ -114,8 +114,8 @@ class Writer(Desk):
     def _copy_back(self) -> None:
         """Keep the log short: when it grows out of its room it is copied back and begun anew.
 
-        What a log of this size has of disk is kept for it, so that it grows by one commit a round, if at all. One that
-        a reader keeps in use is left to grow by as much again, and cut when the reader has gone.
+        It keeps its size, so each round makes it longer by one commit at most. One that a reader keeps in use is left
+        to grow by as much again, and cut when the reader has gone.
         """
         size = log_size(self._path)
         if size <= CHECKPOINT:
@@ -128,7 +128,10 @@ class Writer(Desk):
         except sqlite3.Error as fault:
             log.warning("the log of %s could not be copied back, trying again later: %s", self._path, fault)
             done = False
-        self._room = size if done and not cut else size + CHECKPOINT
+        if not done:
+            self._room = size + CHECKPOINT
+        else:
+            self._room = CHECKPOINT if cut else size
 
     def _run(self, call: Call, *, alone: bool) -> list[Bell]:
         """Run one call; one that is alone needs no savepoint, for its failure may undo the whole transaction."""

@@ -619,6 +619,8 @@ class WorkflowsContract(Contract):
             "cancelled": ("cancelled", {"id": "child", "reason": "asked"}),
         }
         assert (step.outcome, msgspec.json.decode(step.value)) == told[way]
+        (row,), _ = await engine.workflows.page(RunFilter(parent="run"))
+        assert (row.state, row.params, row.notes, row.result, row.error) == (way, b"", b"", b"", b"")
 
     async def test_a_child_whose_id_is_anothers_is_refused(self, engine: Engine) -> None:
         """Checklist: 109."""
