@@ -50,7 +50,7 @@ class Emitted(msgspec.Struct, frozen=True, gc=False):
 Sent: TypeAlias = Literal["new", "duplicate", "ended", "unknown"]
 #: `cancelled`: it is over now. `requested`: its worker, or the next one, ends it. `ended`: it had ended before.
 Cancelled: TypeAlias = Literal["cancelled", "requested", "ended", "unknown"]
-Rewound: TypeAlias = Literal["rewound", "unknown_run", "unknown_step"]
+Rewound: TypeAlias = Literal["rewound", "unknown_run", "unknown_step", "undone"]
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,12 +145,15 @@ class Workflows(Protocol):
         """Store a change with all its effects, on the condition of its fence. See `core.run.Change`.
 
         A wait whose event or message is there already is answered at once. An end tells the parent, and asks children
-        with the policy `cancel` to end when the run did not succeed.
+        to end when the run did not succeed, but for those with the policy `abandon`.
         """
         ...
 
-    async def complete(self, run: str, key: str, step: Step) -> bool:
-        """Answer a wait from outside; False when the run waits for no such thing. Jobs and children do so by themselves."""
+    async def complete(self, run: str, key: str, step: Step, *, source: str = "") -> bool:
+        """Answer a wait from outside, as the job or child `source` that it is for; False when the run waits for no such thing.
+
+        Jobs and children do so by themselves.
+        """
         ...
 
     async def emit(self, event: Event) -> Emitted:

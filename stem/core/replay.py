@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from stem.core.run import Step, Wait
-from stem.core.step import StepMeta, base_name, decode_meta, whole_of
+from stem.core.step import StepMeta, base_name, decode_meta, undo_key, whole_of
 from stem.errors import WorkflowError
 
 #: What a workflow does when its code does not fit what is recorded: stand still until somebody mends it, go on with a
@@ -113,6 +113,15 @@ class Replay:
         """Parts of a step that has its checkpoint are not walked again; marks of patches stand anywhere."""
         whole = whole_of(key)
         return bool(whole) and (whole in self._reached or whole in self._steps or whole == "patch")
+
+
+def to_undo(steps: Sequence[Step]) -> list[str]:
+    """Steps that were done and have a compensation, of which nothing is recorded; the last first."""
+    known = {step.key for step in steps}
+    owed = [
+        one for one in steps if one.outcome == "done" and undo_key(one.key) not in known and decode_meta(one.meta).undo
+    ]
+    return [one.key for one in sorted(owed, key=lambda one: -one.pos)]
 
 
 def _difference(key: str, recorded: StepMeta, now: StepMeta) -> str:

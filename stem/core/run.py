@@ -24,6 +24,8 @@ RUN_STATES: Final[tuple[RunState, ...]] = (
     "failed",
     "cancelled",
 )
+#: Nobody has it in hand, and nobody takes it until its time has come or somebody resumes it.
+STANDING: Final[frozenset[RunState]] = frozenset({"blocked", "quarantined"})
 ENDED: Final[frozenset[RunState]] = frozenset({"succeeded", "failed", "cancelled"})
 
 #: How a checkpoint came to be: a value, a failure after all retries, a time-out, a child or job that was cancelled.
@@ -102,15 +104,17 @@ class Step(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Wait(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a run waits for: an event of `topic`, an answer sent to this key, its `deadline`, or whichever comes first.
+    """What a run waits for: an event of `topic`, the end of the job or child `source`, its `deadline`, or whichever comes first.
 
     The deadline's checkpoint has the outcome `on_time` and the value `late`. `after_ms` is counted from the store's
-    now when the wait is registered; once stored, `deadline` is an instant.
+    now when the wait is registered; once stored, `deadline` is an instant. A job or child of an earlier life of the run
+    has another id, and its end is no answer.
     """
 
     key: str
     pos: int
     topic: str = ""
+    source: str = ""
     after_ms: int | None = None
     deadline: int | None = None
     on_time: StepOutcome = "done"
@@ -257,10 +261,12 @@ def is_plain(change: Change) -> bool:
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """An effect that could not happen: a job whose unique key is held, a child whose id is taken; by `holder`."""
+    """An effect that could not happen: a job whose unique key is held, by `holder`; a child or a job that is waited for,
+    whose id belongs to another one.
+    """
 
     step: str
-    why: Literal["held", "exists"]
+    why: Literal["held", "exists", "duplicate"]
     holder: str
 
 
@@ -375,7 +381,7 @@ class RunRow(msgspec.Struct, kw_only=True):
         if self.state in ENDED:
             return None
         if self.cancel:
-            return self.cleanup_at
+            return None if self.state in STANDING else self.cleanup_at
         return min((at for at in (self.cancel_at, self.suspend_at) if at is not None), default=None)
 
     @property

@@ -104,10 +104,11 @@ class Arrive(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Complete(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Effect: answer what a workflow run waits for under `key`. `value`: the result, or a `Broken` as JSON."""
+    """Effect: tell the run that waits under `key` how the job `source` ended. `value`: the result, or a `Broken` as JSON."""
 
     run: str
     key: str
+    source: str
     outcome: Literal["done", "failed", "cancelled"]
     value: bytes
 
@@ -153,7 +154,7 @@ def follow_ups(envelope: Envelope, job_id: str) -> tuple[Effect, ...]:
     if envelope.group:
         found.append(Arrive(envelope.group, job_id, ok=False, value=b"null"))
     if envelope.run:
-        found.append(Complete(envelope.run, envelope.step, "failed", b""))
+        found.append(Complete(envelope.run, envelope.step, job_id, "failed", b""))
     return tuple(found)
 
 
@@ -250,8 +251,8 @@ def _with_value(effect: Effect, value: bytes) -> Effect:
     match effect:
         case Arrive(group, member):
             return Arrive(group, member, ok=True, value=value)
-        case Complete(run, key):
-            return Complete(run, key, "done", value)
+        case Complete(run, key, source):
+            return Complete(run, key, source, "done", value)
         case _:
             return effect
 
@@ -266,7 +267,7 @@ def _unsuccessful(
             found.append(Arrive(effect.group, effect.member, ok=False, value=b"null"))
         elif isinstance(effect, Complete):
             told = records.encode(Broken(terms.receipt.job_id, reason, error))
-            found.append(Complete(effect.run, effect.key, outcome, told))
+            found.append(Complete(effect.run, effect.key, effect.source, outcome, told))
     return tuple(found)
 
 

@@ -130,6 +130,11 @@ def base_name(key: str) -> str:
     return key.partition("[")[0].partition("/")[0].partition("#")[0]
 
 
+def undo_key(key: str) -> str:
+    """What the undoing of a step is recorded as."""
+    return f"undo:{key}"
+
+
 def whole_of(key: str) -> str:
     """The step that this is a part of: 'charge#3' of 'charge#3/sleep#0'; "" for what is no part."""
     behind = _behind(key)

@@ -24,6 +24,7 @@ from stem.errors import (
     RunExistsError,
     RunFailed,
     UniqueConflictError,
+    WorkflowError,
 )
 
 _broken: Final = msgspec.json.Decoder(Broken)
@@ -84,6 +85,10 @@ def child_value(call: WorkflowCall[Any], pending: Pending, step: Step) -> Any:
 def refused(refusal: Refusal) -> Exception:
     if refusal.why == "held":
         return UniqueConflictError(refusal.step, refusal.holder)
+    if refusal.why == "duplicate":
+        return WorkflowError(
+            f"job {refusal.holder} is there already, and its end is not the answer to this call: give the job another id, or none"
+        )
     return RunExistsError(
         refusal.holder, f"run {refusal.holder} exists and is not a child of this run; give the child another id"
     )

@@ -211,7 +211,7 @@ class Context:
         meta = StepMeta("call", fn=request.task.name, inputs=fingerprint((request.args,), {}))
         job_id = request.id or self._made_id(key)
         made = self._x.means.submission(call, job_id, self.run_id, key)
-        return self.begin(key, meta, effects=(Call(key, made),))
+        return self.begin(key, meta, source=job_id, effects=(Call(key, made),))
 
     async def run(self, call: WorkflowCall[Any], /, *, on_cancel: OnParentEnd = "cancel") -> Any:
         self.enter()
@@ -236,7 +236,7 @@ class Context:
         child = self._child_id(call, key)
         new = self._x.means.new_run(call, child, Parent(self.run_id, key, on_cancel))
         meta = StepMeta("child", fn=request.workflow.name, inputs=fingerprint((request.params,), {}), policy=on_cancel)
-        pending = self.begin(key, meta, effects=(Spawn(key, new),))
+        pending = self.begin(key, meta, source=child, effects=(Spawn(key, new),))
         if on_cancel == "wait" and not pending.is_over:
             self._x.undo.note_child(key, child, self._x.replay.next_pos - 1)
         return pending
@@ -329,6 +329,7 @@ class Context:
         meta: StepMeta,
         *,
         topic: str = "",
+        source: str = "",
         after_ms: int | None = None,
         on_time: Any = "done",
         effects: tuple[RunEffect, ...] = (),
@@ -348,7 +349,15 @@ class Context:
             return x.waiting.add(pending)
         if x.recalling:
             raise Recalled
-        wait = Wait(key=key, pos=reached.pos, topic=topic, after_ms=after_ms, on_time=on_time, meta=encode_meta(meta))
+        wait = Wait(
+            key=key,
+            pos=reached.pos,
+            topic=topic,
+            source=source,
+            after_ms=after_ms,
+            on_time=on_time,
+            meta=encode_meta(meta),
+        )
         return x.waiting.add(Pending(key, wait, *effects))
 
     async def answer(self, pending: Pending) -> Step:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -15,11 +15,11 @@ from stem.contracts.workflows import Workflows
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.codec import EncodeError, faults
 from stem.core.envelope import Submission
-from stem.core.outcome import ErrorRecord, error_record
 from stem.core.replay import Replay
-from stem.core.run import MAX_TAKEOVERS, Block, CancelRequest, ClaimedRun, End, NewRun, Parent, Quarantine, encode
+from stem.core.run import MAX_TAKEOVERS, Block, CancelRequest, ClaimedRun, NewRun, Parent, Quarantine
 from stem.core.workflow import AnyDeclaredWorkflow, WorkflowCall
 from stem.durable.context import Context
+from stem.durable.ending import Ending, Left
 from stem.durable.faults import error_of, line_of
 from stem.durable.journal import Journal
 from stem.durable.leaving import PASSING, Blocked, Cancelling, HandedBack, Leaving, Lost, Recalled
@@ -31,13 +31,8 @@ from stem.worker.drive import Drive, Urgency
 
 log = logging.getLogger("stem.durable")
 
-#: Places of what is done while a run ends lie behind all others.
-CLEANUP: Final = 1_000_000_000
 #: A blocked run is looked at again after so long, ms; doubled each time up to the second.
 _BLOCKED: Final = (15_000, 600_000)
-
-#: How a run left: for counting and logs.
-Left: TypeAlias = Literal["succeeded", "failed", "cancelled", "suspended", "blocked", "quarantined", "lost", "released"]
 
 
 class Means(msgspec.Struct, frozen=True):
@@ -65,6 +60,7 @@ class Execution:
         self.replay = Replay(claimed.steps, claimed.waits)
         self.waiting = Waiting(self.journal, real=means.real)
         self.undo = Undo(self)
+        self.ending = Ending(self)
         self.recalling = False
         self.cleaning = False
         #: Every difference between code and record counts, whatever the workflow says.
@@ -127,7 +123,7 @@ class Execution:
         except Lost:
             return "lost"
         except HandedBack:
-            return await self._release()
+            return await self.release()
         except Blocked as fault:
             return await self._block(str(fault))
         except EngineRefusedError as fault:
@@ -135,7 +131,7 @@ class Execution:
         except Leaving:
             return "suspended"
         except asyncio.CancelledError:
-            await asyncio.shield(self._release())
+            await asyncio.shield(self.release())
             raise
 
     async def _run(self) -> Left:
@@ -146,36 +142,34 @@ class Execution:
             await self.journal.commit(then=Quarantine(reason))
             log.error("run %s (%s) is quarantined: %s", claimed.id, self.workflow.name, reason)
             return "quarantined"
+        if notes.phase == "failing" or claimed.cancel is not None:
+            return await self.ending.by_record()
         self._read_params()
-        if notes.phase == "failing":
-            await self._recall()
-            return await self._fail(notes.error or ErrorRecord("Exception", ""))
-        if claimed.cancel is not None:
-            await self._recall()
-            return await self._cancelled(claimed.cancel)
         try:
             value = await self._body()
             self.refuse_cut()
         except Cancelling:
             if self.journal.cancel is None:
                 raise
-            return await self._cancelled(self.journal.cancel)
+            return await self.ending.cancelled(self.journal.cancel)
         except PASSING:
             raise
         except BaseException as fault:
-            if isinstance(fault, asyncio.CancelledError):
-                self.leave_if_cancelled(fault)
-            if self.journal.cancel is not None:
-                text = "run %s (%s) raised %s%s while it was being cancelled"
-                log.warning(text, claimed.id, self.workflow.name, type(fault).__name__, line_of(fault))
-                return await self._cancelled(self.journal.cancel)
-            if self.cut and isinstance(fault, TimeoutError):
-                fault = cut_off()
-            if not self.cut:
-                where = f"{type(fault).__name__} is raised{line_of(fault)}"
-                self._check_reached(f"{where} before the code of today comes to what is recorded: ")
-            return await self._fail(error_of(fault))
-        return await self._succeed(value)
+            return await self._raised(fault)
+        return await self.ending.succeeded(value)
+
+    async def _raised(self, fault: BaseException) -> Left:
+        """The code came to an error."""
+        if isinstance(fault, asyncio.CancelledError):
+            self.leave_if_cancelled(fault)
+        if self.journal.cancel is not None:
+            text = "run %s (%s) raised %s%s while it was being cancelled"
+            log.warning(text, self.claimed.id, self.workflow.name, type(fault).__name__, line_of(fault))
+            return await self.ending.cancelled(self.journal.cancel)
+        if not self.cut:
+            where = f"{type(fault).__name__} is raised{line_of(fault)}"
+            self.check_reached(f"{where} before the code of today comes to what is recorded: ")
+        return await self.ending.failed(error_of(cut_off() if self.cut and isinstance(fault, TimeoutError) else fault))
 
     def leave_if_cancelled(self, fault: asyncio.CancelledError) -> None:
         """Raise it on when somebody cancelled the run or this task; else the code raised it, as it may any error."""
@@ -219,6 +213,7 @@ class Execution:
             await self._body()
         except Recalled as stop:
             if not stop.at_wait:
+                self.ending.check_undoing()
                 return
         except Cancelling:
             return
@@ -229,12 +224,12 @@ class Execution:
         left = self.replay.unreached()
         if left:
             raise Blocked(f"recorded and never reached by the code of today: {', '.join(map(repr, left))}")
+        self.ending.check_undoing()
 
     async def _body(self) -> Any:
         """Run the workflow's own code; what it swallows of what is thrown through it is reported."""
-        self._drive = Drive(body_of(self.workflow, Context(self), self.params))
         try:
-            value = await self._drive
+            value = await self.drive(body_of(self.workflow, Context(self), self.params))
         except Leaving:
             raise
         except BaseException as fault:
@@ -242,13 +237,19 @@ class Execution:
                 self._report_swallowed(fault)
                 raise Leaving from None
             raise
-        finally:
-            self._drive = None
         if self.waiting.left:
             self._report_swallowed(None)
             raise Leaving
         self.check()
         return value
+
+    async def drive(self, code: Coroutine[Any, Any, Any]) -> Any:
+        """Run user code, where an interruption finds it."""
+        self._drive = Drive(code)
+        try:
+            return await self._drive
+        finally:
+            self._drive = None
 
     def _report_swallowed(self, fault: BaseException | None) -> None:
         place = "" if fault is None else f" (it raised {type(fault).__name__} instead{line_of(fault)})"
@@ -260,91 +261,32 @@ class Execution:
             place,
         )
 
-    async def _recall(self) -> None:
-        """Run the code along its record, to learn what was done and can be undone; it goes no further."""
-        self.recalling = True
+    async def recall(self) -> str:
+        """Run the code along its record, to learn what was done and can be undone; it goes no further. What kept it from
+        going so far, in words.
+        """
+        self.recalling, told = True, ""
         try:
+            self._read_params()
             await self._body()
-        except (Lost, HandedBack, Blocked):
+        except Blocked as fault:
+            told = str(fault)
+        except (Lost, HandedBack):
             raise
         except BaseException as fault:
             if isinstance(fault, asyncio.CancelledError) and not isinstance(fault, Cancelling):
                 self.leave_if_cancelled(fault)
             if isinstance(fault, PASSING) and not isinstance(fault, Recalled):
                 raise
+            if isinstance(fault, Exception) and self.replay.is_behind:
+                told = f"{type(fault).__name__} is raised{line_of(fault)}"
         finally:
             self.recalling = False
         self.waiting = Waiting(self.journal, real=self.means.real)
+        self.undo.note_recorded_children(self.claimed.waits)
+        return told
 
-    # ---------------------------------------------------------------- ends
-
-    def _check_reached(self, told: str) -> None:
-        """Code that ends before all of its record has changed; what it did not come to could not be undone either."""
-        left = self.replay.unreached()
-        if left:
-            self.differs(f"{told}{', '.join(map(repr, left))}")
-
-    async def _succeed(self, value: Any) -> Left:
-        self._check_reached("recorded and never reached by the code of today: ")
-        try:
-            result = self.workflow.results.encode(value)
-        except EncodeError as fault:
-            text = (
-                f"workflow {self.workflow.name!r} returned what cannot be stored as {self.workflow.signature}: {fault}"
-            )
-            return await self._fail(error_record("EncodeError", text))
-        if len(result) > self.means.max_payload:
-            text = f"its result takes {len(result):,} bytes, over the limit of {self.means.max_payload:,}"
-            return await self._fail(error_record("PayloadTooLargeError", text))
-        await self.journal.commit(then=End("succeeded", result=result))
-        return "succeeded"
-
-    async def _fail(self, error: ErrorRecord) -> Left:
-        if self.undo.is_needed:
-            self._begin_cleanup()
-            if self.journal.notes.phase != "failing":
-                self.journal.moved(phase="failing", error=error)
-                await self.journal.commit()
-            await self.undo.all()
-        await self.journal.commit(then=End("failed", error=encode(error)))
-        log.warning("run %s (%s) failed: %s: %s", self.claimed.id, self.workflow.name, error.type, error.message)
-        return "failed"
-
-    async def _cancelled(self, request: CancelRequest) -> Left:
-        error = b""
-        if self.undo.is_needed or self.workflow.on_cancel is not None or self.undo.children:
-            self._begin_cleanup()
-            if not self.claimed.cleaning:
-                self.journal.moved(phase="cancelling")
-                await self.journal.commit(cleanup_ms=self.workflow.options.cleanup_ms)
-            await self.undo.all()
-            if self.workflow.on_cancel is not None:
-                error = await self._clean_up()
-            await self.undo.end_children(request.reason)
-        await self.journal.commit(then=End("cancelled", error=error, reason=request.reason))
-        return "cancelled"
-
-    def _begin_cleanup(self) -> None:
-        """What is done from now on is recorded behind everything else."""
-        self.cleaning, self.waiting.interruption = True, None
-        self.replay = Replay(self.claimed.steps, self.claimed.waits, first=CLEANUP)
-
-    async def _clean_up(self) -> bytes:
-        """The workflow's own clean-up; its failure, which is returned, does not keep the run from ending."""
-        assert self.workflow.on_cancel is not None
-        self._drive = Drive(self.workflow.on_cancel(Context(self, prefix="cleanup:"), self.params))
-        try:
-            await self._drive
-        except PASSING:
-            raise
-        except BaseException as fault:
-            if isinstance(fault, asyncio.CancelledError):
-                self.leave_if_cancelled(fault)
-            log.exception("on_cancel of run %s (%s) failed", self.claimed.id, self.workflow.name)
-            return encode(error_of(fault))
-        finally:
-            self._drive = None
-        return b""
+    # ---------------------------------------------------------------- leaving
 
     async def _block(self, reason: str) -> Left:
         shortest, longest = _BLOCKED
@@ -356,7 +298,7 @@ class Execution:
         log.error("run %s (%s) is blocked: %s", self.claimed.id, self.workflow.name, reason)
         return "blocked"
 
-    async def _release(self) -> Left:
+    async def release(self) -> Left:
         if not self.journal.lost and not self.journal.ended:
             try:
                 await self.means.store.release([self.claimed.receipt])
@@ -365,6 +307,12 @@ class Execution:
         return "released"
 
     # ---------------------------------------------------------------- changed code
+
+    def check_reached(self, told: str) -> None:
+        """Code that ends before all of its record has changed; what it did not come to could not be undone either."""
+        left = self.replay.unreached()
+        if left:
+            self.differs(f"{told}{', '.join(map(repr, left))}")
 
     def differs(self, change: str) -> bool:
         """The code does not fit the record. Whether the step shall be done again; Blocked when the run shall stand still."""

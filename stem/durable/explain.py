@@ -14,6 +14,7 @@ from stem.contracts.workflows import RunDetail, RunFilter
 from stem.core.duration import words
 from stem.core.notes import decode_notes
 from stem.core.outcome import ErrorRecord
+from stem.core.replay import to_undo
 from stem.core.run import ENDED, RunRow, Wait
 from stem.core.step import decode_meta
 from stem.durable.views import topic_words
@@ -69,8 +70,13 @@ def _ended(detail: RunDetail) -> list[str]:
         said.append(row.reason)
     if row.error:
         said.append(f"{'on_cancel failed: ' if row.state == 'cancelled' else ''}{_words_of(row.error)}")
+    if row.state == "succeeded":
+        return said
     kept = [one for one in detail.steps if one.outcome == "failed" and decode_meta(one.meta).kind == "undo"]
-    return said + [f"{one.key.removeprefix('undo:')} was not undone: {_words_of(one.value)}" for one in kept]
+    said += [f"{one.key.removeprefix('undo:')} was not undone: {_words_of(one.value)}" for one in kept]
+    return said + [
+        f"{key} was not undone: the run ended before its compensation was called" for key in to_undo(detail.steps)
+    ]
 
 
 def _words_of(error: bytes) -> str:

@@ -14,7 +14,8 @@ from stem.contracts.workflows import Workflows
 from stem.core.lease import look_every_ms, renew_every_ms, stop_by
 from stem.core.run import CancelRequest, ClaimedRun, line_name
 from stem.core.workflow import AnyDeclaredWorkflow
-from stem.durable.execution import Execution, Left, Means
+from stem.durable.ending import Left
+from stem.durable.execution import Execution, Means
 from stem.errors import EngineError
 from stem.observe.signals import RunEvent, Signals
 from stem.values import Receipt

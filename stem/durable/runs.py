@@ -15,6 +15,7 @@ from stem.core.events import Mailbox, Topic
 from stem.core.registry import Workflows
 from stem.core.run import RunState, box_topic, event_topic
 from stem.core.run_view import MessageView, Run
+from stem.core.step import undo_key
 from stem.core.workflow import WorkflowCall
 from stem.durable.check import check_run
 from stem.durable.client import RunClient
@@ -96,7 +97,8 @@ class WorkflowsView:
 
     async def rewind(self, run: str, step: str) -> None:
         """Back to before `step`, whatever the run's state; it goes on from there. What was stored is kept aside, and
-        messages that were read lie in the mailbox again. UnknownRunError; RunError when it has no such step.
+        messages that were read lie in the mailbox again. UnknownRunError; RunError when it has no such step, or a step
+        before it was undone.
         """
         answer = await self._engine().workflows.rewind(run, step)
         if answer == "unknown_run":
@@ -105,6 +107,14 @@ class WorkflowsView:
             seen = await self.get(run)
             known = [one.key for one in seen.steps if not one.aside] + [one.key for one in seen.waits]
             raise RunError(run, f"run {run} has no step {step!r}; it has {', '.join(known) or 'none'}")
+        if answer == "undone":
+            seen = await self.get(run)
+            keys = {one.key for one in seen.steps if not one.aside}
+            undone = [one.key for one in seen.steps if not one.aside and undo_key(one.key) in keys]
+            raise RunError(
+                run,
+                f"run {run} has undone {', '.join(undone)}: rewind it to {undone[0]!r} or before, so that it is done again",
+            )
         await settle_down(self._engine())
 
     # ---------------------------------------------------------------- looking

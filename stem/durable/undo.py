@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stem.core.run import CancelRequest, Step, Stop, Wait
-from stem.core.step import DEFAULT_OPTIONS, StepMeta, encode_meta
+from stem.core.step import DEFAULT_OPTIONS, StepMeta, decode_meta, encode_meta, undo_key
 from stem.durable.pending import Pending
 from stem.durable.stepping import do_step
 from stem.errors import StepFailed
@@ -26,6 +26,9 @@ class Undo:
         self._done: dict[str, tuple[Callable[..., Any], Any]] = {}
         self.children: dict[str, tuple[str, int]] = {}
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._done
+
     @property
     def is_needed(self) -> bool:
         """Whether anything was done that can be undone."""
@@ -39,12 +42,19 @@ class Undo:
         """This child is to be ended and waited for."""
         self.children[key] = (child, pos)
 
+    def note_recorded_children(self, waits: Sequence[Wait]) -> None:
+        """The same of all children that the record waits for, whether today's code comes to them or not."""
+        for wait in waits:
+            meta = decode_meta(wait.meta)
+            if meta.kind == "child" and meta.policy == "wait":
+                self.note_child(wait.key, wait.source, wait.pos)
+
     async def all(self) -> None:
         """Undo, the last first. One that fails is logged, and the others are undone all the same."""
         for key, (fn, value) in reversed(list(self._done.items())):
             try:
                 await do_step(
-                    self._execution, f"undo:{key}", DEFAULT_OPTIONS, fn, (value,), {}, kind="undo", plain_name=True
+                    self._execution, undo_key(key), DEFAULT_OPTIONS, fn, (value,), {}, kind="undo", plain_name=True
                 )
             except StepFailed:
                 log.exception("run %s: %s could not be undone", self._execution.claimed.id, key)
@@ -55,7 +65,7 @@ class Undo:
         for key, (child, pos) in self.children.items():
             pending = Pending(
                 key,
-                Wait(key=key, pos=pos, meta=encode_meta(StepMeta("child", policy="wait"))),
+                Wait(key=key, pos=pos, source=child, meta=encode_meta(StepMeta("child", policy="wait"))),
                 Stop(child, CancelRequest(reason, f"parent {execution.claimed.id}")),
             )
             execution.waiting.add(pending)

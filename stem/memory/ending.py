@@ -117,8 +117,8 @@ def _effect(space: Space, effect: Effect, now: int) -> None:
             publish(space, submission, now)
         case Arrive(group, member, ok, value):
             arrive(space, group, Member(member, ok, value), now)
-        case Complete(run, key, outcome, value):
-            complete(MemoryRows(space, now), run, key, outcome, value)
+        case Complete(run, key, source, outcome, value):
+            complete(MemoryRows(space, now), run, key, source, outcome, value)
         case _:
             assert_never(effect)
 

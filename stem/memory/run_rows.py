@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from typing import Literal
 
 from stem.core.envelope import Submission
 from stem.core.ledger.rows import Mail, Todo
@@ -23,9 +24,9 @@ class MemoryRows:
     def next_number(self) -> int:
         return self._space.next_seq()
 
-    def publish(self, sub: Submission) -> str:
+    def publish(self, sub: Submission) -> tuple[Literal["new", "duplicate", "held"], str]:
         answer = publish(self._space, sub, self.now)
-        return answer.holder if answer.status == "held" else ""
+        return answer.status, answer.holder
 
     # ------------------------------------------------------------ runs
 

@@ -112,9 +112,9 @@ class MemoryWorkflows:
         with self._space.lock:
             return commit(self._rows(), receipt, change)
 
-    async def complete(self, run: str, key: str, step: Step) -> bool:
+    async def complete(self, run: str, key: str, step: Step, *, source: str = "") -> bool:
         with self._space.lock:
-            return waking.complete(self._rows(), run, key, step.outcome, step.value)
+            return waking.complete(self._rows(), run, key, source, step.outcome, step.value)
 
     async def emit(self, event: Event) -> Emitted:
         with self._space.lock:

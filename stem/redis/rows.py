@@ -205,8 +205,8 @@ def packed_effect(effect: StoredEffect) -> bytes:
             return _words(("E", *submission_words(submission)))
         case Arrive(group, member, ok, value):
             return _words(("A", group, member, "1" if ok else "", value))
-        case Complete(run, key, outcome, value):
-            return _words(("C", run, key, outcome, value))
+        case Complete(run, key, source, outcome, value):
+            return _words(("C", run, key, source, outcome, value))
         case Outgoing(token, what):
             return _words(("O", token, what))
 

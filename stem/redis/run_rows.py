@@ -120,11 +120,12 @@ def waits_of(flat: Sequence[bytes]) -> tuple[Wait, ...]:
 
 def wait_of(key: str, value: bytes) -> Wait:
     """A stored wait."""
-    pos, topic, deadline, meta, on_time, late, since = decode(value)
+    pos, topic, deadline, meta, on_time, late, since, source = decode(value)
     return Wait(
         key=key,
         pos=int(pos),
         topic=topic,
+        source=source,
         deadline=_time(deadline),
         on_time=on_time,
         late=late.encode(),
@@ -223,7 +224,7 @@ def change_words(change: Change, away: Sequence[Outgoing | None]) -> tuple[Word,
 
 def _wait_words(wait: Wait) -> list[object]:
     times = _known(wait.after_ms), _known(wait.deadline)
-    return [wait.key, wait.pos, wait.topic, *times, wait.meta.decode(), wait.on_time, wait.late.decode()]
+    return [wait.key, wait.pos, wait.topic, *times, wait.meta.decode(), wait.on_time, wait.late.decode(), wait.source]
 
 
 def _then_words(change: Change) -> list[object]:

@@ -131,8 +131,8 @@ class RedisWorkflows:
         """Commit, with some effects put out instead of brought about here."""
         return committed(await self._store.run("commit_run", *receipt, *change_words(change, away), durable="try"))
 
-    async def complete(self, run: str, key: str, step: Step) -> bool:
-        return bool(await self._store.run("complete_run", run, key, step.outcome, step.value))
+    async def complete(self, run: str, key: str, step: Step, *, source: str = "") -> bool:
+        return bool(await self._store.run("complete_run", run, key, source, step.outcome, step.value))
 
     async def emit(self, event: Event) -> Emitted:
         words = (event.topic, event.id, event.payload, event.ttl_ms)

@@ -215,7 +215,7 @@ def _effect(step: Step, effect: Effect) -> None:
             publish(step, [submission])
         case Arrive(group, member, ok, value):
             arrive(step, group, Member(member, ok, value))
-        case Complete(run, key, outcome, value):
-            complete(SqliteRows(step), run, key, outcome, value)
+        case Complete(run, key, source, outcome, value):
+            complete(SqliteRows(step), run, key, source, outcome, value)
         case _:
             assert_never(effect)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -36,7 +36,7 @@ _MOVING: Final = tuple(
 )
 _MOVE: Final = f"UPDATE run SET {', '.join(f'{name} = ?' for name in _MOVING)} WHERE seq = ?"  # noqa: S608
 STEP: Final = "key, pos, outcome, value, meta, started_at, finished_at, attempts"
-WAIT: Final = "key, pos, topic, deadline, on_time, late, meta, since"
+WAIT: Final = "key, pos, topic, source, deadline, on_time, late, meta, since"
 _BOOLS: Final = ("cleans_up", "cleaning")
 
 
@@ -65,8 +65,8 @@ def step_of(values: Sequence[Any]) -> Step:
 
 def wait_of(values: Sequence[Any]) -> Wait:
     """A stored wait."""
-    key, pos, topic, deadline, on_time, late, meta, since = values
-    return Wait(key=key, pos=pos, topic=topic, deadline=deadline, on_time=on_time, late=late, meta=meta, since=since)
+    names = ("key", "pos", "topic", "source", "deadline", "on_time", "late", "meta", "since")
+    return Wait(**dict(zip(names, values, strict=True)))
 
 
 def find_run(view: View, run: str, *, whole: bool = True) -> RunRow | None:
@@ -149,9 +149,9 @@ class SqliteRows:
     def next_number(self) -> int:
         return self._step.next_seq()
 
-    def publish(self, sub: Submission) -> str:
+    def publish(self, sub: Submission) -> tuple[Literal["new", "duplicate", "held"], str]:
         (answer,) = publish(self._step, [sub])
-        return answer.holder if answer.status == "held" else ""
+        return answer.status, answer.holder
 
     # ------------------------------------------------------------ runs
 
@@ -255,8 +255,18 @@ class SqliteRows:
         return waits_of(self._step, self._seq(run))
 
     def put_wait(self, run: str, wait: Wait) -> None:
-        query = f"INSERT INTO run_wait (run, ns, {WAIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-        values = (wait.key, wait.pos, wait.topic, wait.deadline, wait.on_time, wait.late, wait.meta, wait.since)
+        query = f"INSERT INTO run_wait (run, ns, {WAIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        values = (
+            wait.key,
+            wait.pos,
+            wait.topic,
+            wait.source,
+            wait.deadline,
+            wait.on_time,
+            wait.late,
+            wait.meta,
+            wait.since,
+        )
         self._execute(query, (self._seq(run), self._ns, *values))
 
     def drop_wait(self, run: str, wait: Wait) -> None:

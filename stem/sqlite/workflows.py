@@ -121,8 +121,10 @@ class SqliteWorkflows:
         said, made = await self._store.write(run)
         return said, made[-1] if made else Step(key="", pos=0)
 
-    async def complete(self, run: str, key: str, step: Step) -> bool:
-        return await self._store.write(lambda txn: waking.complete(SqliteRows(txn), run, key, step.outcome, step.value))
+    async def complete(self, run: str, key: str, step: Step, *, source: str = "") -> bool:
+        return await self._store.write(
+            lambda txn: waking.complete(SqliteRows(txn), run, key, source, step.outcome, step.value)
+        )
 
     async def emit(self, event: Event) -> Emitted:
         return await self._store.write(lambda step: Emitted(*waking.emit(SqliteRows(step), event)))

@@ -19,6 +19,7 @@ from stem import (
     Mailbox,
     RetryPolicy,
     RunCancelled,
+    RunError,
     RunFailed,
     Stem,
     StepContext,
@@ -32,6 +33,7 @@ from stem import (
     task,
     workflow,
 )
+from stem.core.run import Event, NewRun, event_topic
 from stem.core.step import DEFAULT_OPTIONS
 from stem.core.unique import Unique
 from stem.core.workflow import AnyDeclaredWorkflow
@@ -1370,6 +1372,233 @@ async def test_code_that_raises_before_what_was_done_blocks_its_run_and_loses_no
         with pytest.raises(RunFailed, match="not delivered"):
             await run.result("5s")
     assert did == [("double", 1), ("undo", 2)]
+
+
+async def test_a_cancelled_run_whose_code_raises_too_early_keeps_what_is_to_be_undone() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    broken = False
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        if broken:
+            raise KeyError("PAYMENT_URL")
+        await ctx.options(compensate=undo).step("charge", double, 1)
+        await ctx.sleep("s", "1h")
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        broken = True
+        await run.cancel("not wanted")
+        seen = await world.until("r", "blocked")
+        assert seen.reason.startswith(
+            "it is to be undone, and the code of today does not undo 'charge' (KeyError is raised"
+        )
+        assert "stem wf cancel r --terminate" in seen.reason
+        world.clock.advance("1d")
+        assert (await run.status()).state == "blocked"
+        broken = False
+        assert await world.app.workflows.resume("r")
+        with pytest.raises(RunCancelled, match="not wanted"):
+            await run.result("5s")
+    assert did == [("double", 1), ("undo", 2)]
+
+
+async def test_a_compensation_taken_out_of_the_code_is_missed() -> None:
+    async def undo(value: int) -> None: ...
+
+    compensates = True
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        if compensates:
+            await ctx.options(compensate=undo).step("charge", double, 1)
+        else:
+            await ctx.step("charge", double, 1)
+        await ctx.wait(paid)
+        raise ValueError("not delivered")
+
+    async with World(w) as world:
+        runs = [await w.start(world.app, id=f"r{n}") for n in range(2)]
+        for n in range(2):
+            await world.until(f"r{n}", "suspended")
+        compensates = False
+        found = {seen.id: told async for seen, told in world.app.workflows.check()}
+        assert set(found.values()) == {"if it fails or is cancelled, the code of today does not undo 'charge'"}
+        await runs[0].cancel()
+        await paid.emit(world.app, Number())
+        for n in range(2):
+            seen = await world.until(f"r{n}", "blocked")
+            assert "the code of today does not undo 'charge'. Deploy" in seen.reason
+            assert await world.app.workflows.cancel(f"r{n}", "given up", terminate=True)
+            told = await world.app.workflows.explain(f"r{n}")
+            assert told[-1] == "charge was not undone: the run ended before its compensation was called"
+
+
+async def test_a_blocked_run_that_has_nothing_to_undo_can_be_cancelled() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        value = await ctx.wait(paid)
+        await ctx.step("s", double, value.n)
+        return 1
+
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        did.append("clean")
+
+    @workflow("v", on_cancel=clean)
+    async def v(ctx: WorkflowContext, p: Number) -> int:
+        return p.n
+
+    async with World(w, v) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        await world.app.engine.workflows.emit(Event(topic=event_topic("paid", ""), payload=b'"nonsense"'))
+        assert "does not fit the payload" in (await world.until("r", "blocked")).reason
+        await run.cancel("give it up")
+        with pytest.raises(RunCancelled, match="give it up"):
+            await run.result("5s")
+        await world.app.engine.workflows.start(
+            [NewRun(id="x", workflow="v", version=1, params=b'{"n":"x"}', cleans_up=True)]
+        )
+        assert "its parameters do not fit" in (await world.until("x", "blocked")).reason
+        await world.app.workflows.cancel("x", "never mind")
+        await world.until("x", "cancelled")
+        told = await world.app.workflows.explain("x")
+        assert told[1] == "never mind"
+        assert told[2].startswith("on_cancel failed: ValidationError: it was not called: its parameters do not fit")
+    assert did == []
+
+
+async def test_a_cancel_that_comes_while_the_record_is_walked_along_undoes_all_of_it() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        for n in range(3):
+            await ctx.options(compensate=undo).step(f"s{n}", double, n)
+            if n == 0 and ctx.is_replaying:
+                await world.app.workflows.cancel("r", "in the middle")
+                lane = cast("RunLane", world.worker._lanes[0])
+                next(iter(lane.held())).cancel("in the middle")  # as the renewal of its lease would
+        await ctx.wait(paid)
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        await paid.emit(world.app, Number())
+        with pytest.raises(RunCancelled, match="in the middle"):
+            await run.result("5s")
+    assert [one for one in did if one[0] == "undo"] == [("undo", 4), ("undo", 2), ("undo", 0)]
+
+
+@pytest.mark.parametrize("way", ["rewind", "restart"])
+@pytest.mark.parametrize("policy", ["abandon", "wait"])
+async def test_a_child_of_an_earlier_life_answers_nothing_in_the_next(way: str, policy: Any) -> None:
+    @workflow("small")
+    async def small(ctx: WorkflowContext, p: Number) -> int:
+        await ctx.wait(paid, key=str(p.n))
+        return p.n
+
+    life = 0
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.run(small.build(Number(n=life)), on_cancel=policy)
+
+    async with World(w, small) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r/small", "suspended")
+        await world.until("r", "suspended")
+        life = 1
+        if way == "rewind":
+            await world.app.workflows.rewind("r", "small")
+        else:
+            await run.cancel(terminate=True)
+            run = await w.start(world.app, id="r", if_exists="restart")
+        await world.until("r~1/small", "suspended")
+        await paid.emit(world.app, Number(), key="0")
+        assert (await world.until("r/small", "succeeded", "cancelled")).state == (
+            "succeeded" if policy == "abandon" else "cancelled"
+        )
+        assert (await world.app.workflows.get("r")).state == "suspended"
+        await paid.emit(world.app, Number(), key="1")
+        assert await run.result("5s") == 1
+
+
+async def test_a_job_of_an_earlier_life_answers_nothing_in_the_next() -> None:
+    @task("square")
+    async def square(p: Number) -> int:
+        return p.n * p.n
+
+    life = 2
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.call(square.build(Number(n=life)).delay("1h" if life == 2 else "2h"))
+
+    async with World(w, tasks=(square,)) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        life = 3
+        await world.app.workflows.rewind("r", "square")
+        await world.until("r", "suspended")
+        world.clock.advance("1h")
+        assert await world.app.handle("r/square").result("5s") == 4
+        assert (await world.app.workflows.get("r")).state == "suspended"
+        world.clock.advance("1h")
+        assert await run.result("5s") == 9
+
+
+async def test_a_child_that_is_waited_for_ends_with_a_parent_that_has_no_clean_up() -> None:
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        did.append("child cleaned")
+
+    @workflow("small", on_cancel=clean)
+    async def small(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.wait(paid)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.run(small.build(Number()), on_cancel="wait")
+
+    async with World(w, small) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r/small", "suspended")
+        await world.until("r", "suspended")
+        await run.cancel()
+        with pytest.raises(RunCancelled):
+            await run.result("5s")
+        assert (await world.app.workflows.get("r/small")).state == "cancelled"
+    assert did == ["child cleaned"]
+
+
+async def test_a_rewind_to_behind_what_was_undone_is_refused() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    good = False
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        await ctx.step("look", double, 5)
+        await ctx.options(compensate=undo).step("charge", double, 1)
+        await ctx.options(max_retries=0).step("ship", double if good else fails, 7)
+        return 1
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        with pytest.raises(RunFailed):
+            await run.result("5s")
+        good = True
+        for step in ("ship", "undo:charge"):
+            with pytest.raises(RunError, match="run r has undone charge: rewind it to 'charge' or before"):
+                await world.app.workflows.rewind("r", step)
+        await world.app.workflows.rewind("r", "charge")
+        assert await run.result("5s") == 1
+    assert did == [("double", 5), ("double", 1), ("fails", 7), ("undo", 2), ("double", 1), ("double", 7)]
 
 
 async def test_what_of_a_clean_up_failed_is_told() -> None:

@@ -7,7 +7,8 @@ from typing import Literal
 from stem.core.ledger.life import cancel, save, start
 from stem.core.ledger.rows import Rows
 from stem.core.ledger.waking import deliver
-from stem.core.run import ENDED, CancelRequest, Message, NewRun, encode
+from stem.core.run import ENDED, STANDING, CancelRequest, Message, NewRun, encode
+from stem.core.step import undo_key
 
 
 def send(rows: Rows, message: Message, new: NewRun | None) -> Literal["new", "duplicate", "ended", "unknown"]:
@@ -33,7 +34,7 @@ def end(
 def resume(rows: Rows, run: str) -> bool:
     """Let a run go on that stands still."""
     row = rows.run(run)
-    if row is None or row.state not in {"quarantined", "blocked"}:
+    if row is None or row.state not in STANDING:
         return False
     row.state, row.due_at, row.takeovers, row.blocks, row.reason = "queued", rows.now, 0, 0, ""
     save(rows, row)
@@ -41,8 +42,8 @@ def resume(rows: Rows, run: str) -> bool:
     return True
 
 
-def rewind(rows: Rows, run: str, key: str) -> Literal["rewound", "unknown_run", "unknown_step"]:
-    """Back to before the checkpoint `key`."""
+def rewind(rows: Rows, run: str, key: str) -> Literal["rewound", "unknown_run", "unknown_step", "undone"]:
+    """Back to before the checkpoint `key`; not to behind a step whose undoing is recorded, which would count as done."""
     row = rows.run(run)
     if row is None:
         return "unknown_run"
@@ -50,6 +51,9 @@ def rewind(rows: Rows, run: str, key: str) -> Literal["rewound", "unknown_run", 
     pos = _place_of(key, [*((one.key, one.pos) for one in steps), *((one.key, one.pos) for one in rows.waits(row.id))])
     if pos is None:
         return "unknown_step"
+    known = {one.key for one in steps}
+    if any(one.pos < pos and undo_key(one.key) in known for one in steps):
+        return "undone"
     gone = [one for one in steps if one.pos >= pos]
     for one in gone:
         rows.put_aside(row.id, row.generation, one)

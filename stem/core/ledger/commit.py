@@ -18,6 +18,7 @@ from stem.core.run import (
     Committed,
     End,
     GoOn,
+    NewRun,
     Quarantine,
     Refusal,
     RunEffect,
@@ -99,12 +100,13 @@ def _note(row: RunRow, change: Change, now: int) -> None:
 def _bring_about(rows: Rows, row: RunRow, effect: RunEffect) -> Refusal | None:
     match effect:
         case Call(step, submission):
-            holder = rows.publish(submission)
-            return Refusal(step, "held", holder) if holder else None
+            status, holder = rows.publish(submission)
+            if status == "held":
+                return Refusal(step, status, holder)
+            if status == "duplicate" and rows.wait(row.id, step) is not None:
+                return Refusal(step, status, submission.id)
         case Spawn(step, new):
-            status, child = start(rows, new)
-            if status == "exists" and child.parent != new.parent:
-                return Refusal(step, "exists", child.id)
+            return _spawn(rows, row, step, new)
         case Say(event):
             emit(rows, event)
         case Tell(message):
@@ -118,6 +120,16 @@ def _bring_about(rows: Rows, row: RunRow, effect: RunEffect) -> Refusal | None:
         case _:
             assert_never(effect)
     return None
+
+
+def _spawn(rows: Rows, row: RunRow, step: str, new: NewRun) -> Refusal | None:
+    """A child of this step that is there is of an earlier life of the run: taken as it is, or begun anew if it has ended."""
+    if new.parent is not None and new.parent.policy == "wait":
+        row.cleans_up = True
+    there = rows.run(new.id)
+    mine = there is not None and there.parent is not None and there.parent == new.parent
+    status, child = start(rows, msgspec.structs.replace(new, if_exists="restart") if mine else new)
+    return Refusal(step, "exists", child.id) if status == "exists" and not mine else None
 
 
 def held_until(due_at: int | None, lease_ms: int, now: int) -> int:

@@ -10,7 +10,18 @@ import msgspec
 from stem.core.ledger.rows import Rows
 from stem.core.ledger.waking import answer_late, complete, wake_more
 from stem.core.outcome import ErrorRecord
-from stem.core.run import ENDED, MAX_TAKEOVERS, WAKE, CancelRequest, ClaimedRun, NewRun, RunRow, StepOutcome, encode
+from stem.core.run import (
+    ENDED,
+    MAX_TAKEOVERS,
+    STANDING,
+    WAKE,
+    CancelRequest,
+    ClaimedRun,
+    NewRun,
+    RunRow,
+    StepOutcome,
+    encode,
+)
 from stem.core.settle import Broken
 from stem.values import Receipt
 
@@ -95,6 +106,8 @@ def _hand_out(rows: Rows, row: RunRow, worker: str) -> ClaimedRun:
     for wait in rows.waits(row.id):
         if wait.deadline is not None and wait.deadline <= now:
             answer_late(rows, row, wait)
+    if row.cleanup_at is not None and row.state in STANDING:
+        row.cleanup_at = max(row.cleanup_at, now + row.lease_ms)  # nobody had it in hand
     row.state, row.owner, row.fence, row.number = "running", worker, rows.next_number(), 0
     row.due_at, row.suspend_at, row.reason = now + row.lease_ms, None, ""
     row.started_at = now if row.started_at is None else row.started_at
@@ -174,7 +187,7 @@ def finish(
         _end_children(rows, row, reason or f"its parent {row.id} has {state}")
     if row.parent_run:
         outcome, value = _told(row)
-        complete(rows, row.parent_run, row.parent_step, outcome, value)
+        complete(rows, row.parent_run, row.parent_step, row.id, outcome, value)
 
 
 def _told(row: RunRow) -> tuple[StepOutcome, bytes]:
@@ -190,7 +203,7 @@ def _told(row: RunRow) -> tuple[StepOutcome, bytes]:
 def _end_children(rows: Rows, row: RunRow, reason: str) -> None:
     left = False
     for child in rows.children(row.id):
-        if child.parent_policy == "cancel" and child.state not in ENDED:
+        if child.parent_policy != "abandon" and child.state not in ENDED:
             rows.put_todo("cancel", child.id, encode(CancelRequest(reason, f"parent {row.id}")))
             left = True
     if left:

@@ -32,8 +32,8 @@ class Rows(Protocol):
         """A number that was never given out: fences and the order of arrival."""
         ...
 
-    def publish(self, sub: Submission) -> str:
-        """Put a job in its line; the holder of its unique key when that is taken, else ""."""
+    def publish(self, sub: Submission) -> tuple[Literal["new", "duplicate", "held"], str]:
+        """Put a job in its line, as a broker does; the holder of its unique key when that is held."""
         ...
 
     # runs

@@ -42,10 +42,10 @@ def wake(rows: Rows, row: RunRow) -> None:
     rows.changed(row)
 
 
-def complete(rows: Rows, run: str, key: str, outcome: StepOutcome, value: bytes) -> bool:
-    """Answer the wait of this key, if there is one."""
+def complete(rows: Rows, run: str, key: str, source: str, outcome: StepOutcome, value: bytes) -> bool:
+    """The job or run `source` has ended: answer the wait of this key, if it is for that one."""
     wait, row = rows.wait(run, key), rows.run(run)
-    if wait is None or row is None:
+    if wait is None or row is None or wait.source != source:
         return False
     answer(rows, row, wait, outcome, value)
     wake(rows, row)

@@ -16,6 +16,9 @@ local function hand_out(id, row)
     local deadline = pair[2][W_DEADLINE]
     if deadline >= 0 and deadline <= now then runs.answer_late(id, pair[1], pair[2]) end
   end
+  if row.cleanup_at >= 0 and standing[row.state] then
+    row.cleanup_at = math.max(row.cleanup_at, now + row.lease_ms) -- nobody had it in hand
+  end
   row.state, row.owner, row.fence, row.number = 'running', worker, next_numbers('fence', 1), 0
   row.due_at, row.suspend_at, row.reason = now + row.lease_ms, -1, ''
   if row.started_at < 0 then row.started_at = now end

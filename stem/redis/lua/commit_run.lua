@@ -1,7 +1,7 @@
 -- commit_run(skew, run, fence, msgpack of the change, packed words of a job or what is put out...) -> msgpack {status,
 -- ended, {{key, step}...}, {{step, why, holder}...}, cancel or false, now}
 -- Store what one step of a run changes, as stem/core/ledger/commit.py says. The change is {number, steps {{key, step}...},
--- waits {{key, pos, topic, after, deadline, meta, on time, late}...}, effects, drop, pending, notes or false, rerun, cleans up
+-- waits {{key, pos, topic, after, deadline, meta, on time, late, source}...}, effects, drop, pending, notes or false, rerun, cleans up
 -- or false, cleanup ms, then}; -1 where there is no time.
 -- uses: run_life
 local id, fence, change = ARGV[2], tonumber(ARGV[3]), cmsgpack.unpack(ARGV[4])
@@ -30,7 +30,7 @@ for _, pair in ipairs(change[2]) do
     runs.put_step(id, key, step)
   end
 end
-for _, w in ipairs(change[3]) do runs.register(id, w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8]) end
+for _, w in ipairs(change[3]) do runs.register(id, w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9]) end
 for _, key in ipairs(change[5]) do
   local wait = runs.wait(id, key)
   if wait then runs.drop_wait(id, key, wait) end
@@ -45,12 +45,19 @@ for _, effect in ipairs(change[4]) do
       put_out(words[1], words[2])
     else
       local status, holder = publish(words, job_rings)
-      if status == 2 then refused[#refused + 1] = {effect[2], 'held', holder} end
+      if status == 2 then
+        refused[#refused + 1] = {effect[2], 'held', holder}
+      elseif status == 0 and runs.wait(id, effect[2]) then
+        refused[#refused + 1] = {effect[2], 'duplicate', words[1]}
+      end
     end
   elseif kind == 'spawn' then
-    local status, child = runs.start(effect[3])
-    local mine = child.parent_run == effect[3][12] and child.parent_step == effect[3][13] and child.parent_policy == effect[3][14]
-    if status == 'exists' and not mine then refused[#refused + 1] = {effect[2], 'exists', effect[3][1]} end
+    local new = effect[3]
+    if new[14] == 'wait' then row.cleans_up = 1 end
+    local there = runs.get(new[1])
+    local mine = there and there.parent_run == new[12] and there.parent_step == new[13] and there.parent_policy == new[14]
+    if mine then new[15] = 'restart' end
+    if runs.start(new) == 'exists' and not mine then refused[#refused + 1] = {effect[2], 'exists', new[1]} end
   elseif kind == 'say' then
     runs.emit(effect[2], effect[3], effect[4], effect[5])
   elseif kind == 'tell' then

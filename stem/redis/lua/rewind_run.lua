@@ -1,4 +1,4 @@
--- rewind_run(skew, run, key) -> rewound, unknown_run or unknown_step
+-- rewind_run(skew, run, key) -> rewound, unknown_run, unknown_step or undone
 -- uses: run_life
 local id, key = ARGV[2], ARGV[3]
 local row = runs.get(id)
@@ -14,6 +14,9 @@ for _, list in ipairs({steps, waits}) do
 end
 local place = exact or numbered
 if not place then return 'unknown_step' end
+for _, pair in ipairs(steps) do
+  if pair[2][S_POS] < place and runs.step(id, 'undo:' .. pair[1]) then return 'undone' end
+end
 local gone, kept = {}, {}
 for _, pair in ipairs(steps) do
   if pair[2][S_POS] >= place then

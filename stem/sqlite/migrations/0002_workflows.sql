@@ -80,13 +80,14 @@ CREATE TABLE run_aside (
 );
 CREATE INDEX run_aside_run ON run_aside (run);
 
--- What runs wait for: an event or message of `topic`, an answer, or the deadline.
+-- What runs wait for: an event or message of `topic`, the end of the job or child `source`, or the deadline.
 CREATE TABLE run_wait (
     run      INTEGER NOT NULL,
     key      TEXT NOT NULL,
     ns       INTEGER NOT NULL,
     pos      INTEGER NOT NULL,
     topic    TEXT NOT NULL,
+    source   TEXT NOT NULL,
     deadline INTEGER,
     on_time  TEXT NOT NULL,
     late     BLOB NOT NULL,

@@ -64,6 +64,7 @@ _waits: Final = st.lists(
         st.sampled_from(_KEYS),
         st.sampled_from(("", "", event_topic("t", ""), event_topic("u", "k"), box_topic("box"))),
         st.sampled_from((None, 0, 1, 3)),
+        st.sampled_from(("", "child", "job")),
     ),
     max_size=2,
 )
@@ -78,7 +79,7 @@ _then: Final = st.sampled_from(
 class RunMachine(RuleBasedStateMachine):
     """Runs from start to grave on two engines at once; `open_engine` gives the one under test, on a fresh store."""
 
-    #: Engines that publish jobs elsewhere do not know of a unique key that is held.
+    #: Engines that publish jobs elsewhere do not know of a unique key that is held, nor of an id that is known.
     knows_keys = True
 
     def __init__(self) -> None:
@@ -182,7 +183,7 @@ class RunMachine(RuleBasedStateMachine):
         self,
         which: int,
         keys: list[str],
-        waits: list[tuple[str, str, int | None]],
+        waits: list[tuple[str, str, int | None, str]],
         effects: list[str],
         how: str,
         rerun: bool,  # noqa: FBT001 - drawn, never passed by hand
@@ -195,7 +196,7 @@ class RunMachine(RuleBasedStateMachine):
         change = Change(
             number=number,
             steps=tuple(checkpoint(key, _KEYS.index(key), f'"{key}-{len(self.stored)}"'.encode()) for key in keys),
-            waits=tuple(_wait(*one) for one in waits),
+            waits=tuple(_wait(run, *one) for one in waits),
             effects=tuple(self._effect(run, one) for one in effects),
             pending=_KEYS if how in {"suspend", "later"} else (),
             notes=note,
@@ -247,10 +248,15 @@ class RunMachine(RuleBasedStateMachine):
         if self.both(lambda e: e.workflows.send(one, new)) == "new":
             self.known.add(run)
 
-    @rule(run=st.sampled_from(_RUNS), key=st.sampled_from(_KEYS), way=st.sampled_from(("done", "failed")))
-    def complete(self, run: str, key: str, way: Any) -> None:
+    @rule(
+        run=st.sampled_from(_RUNS),
+        key=st.sampled_from(_KEYS),
+        way=st.sampled_from(("done", "failed")),
+        who=st.sampled_from(("", "", "child", "job")),
+    )
+    def complete(self, run: str, key: str, way: Any, who: str) -> None:
         step = Step(key=key, pos=0, outcome=way, value=b'"from outside"')
-        self.both(lambda e: e.workflows.complete(run, key, step))
+        self.both(lambda e: e.workflows.complete(run, key, step, source=_source(run, who)))
 
     @rule(run=st.sampled_from(_RUNS), terminate=st.sampled_from((False, False, True)))
     def cancel(self, run: str, terminate: bool) -> None:  # noqa: FBT001 - drawn, never passed by hand
@@ -330,10 +336,15 @@ class RunMachine(RuleBasedStateMachine):
         return expected if engine is self.oracle else found
 
     def _effect(self, run: str, kind: str) -> RunEffect:
-        child = _RUNS[(_RUNS.index(run) + 1) % len(_RUNS)] if run in _RUNS else _RUNS[0]
+        child = _source(run, "child")
         match kind:
             case "call":
-                return Call("a", submission(f"job-{run}"))
+                name = (
+                    _source(run, "job")
+                    if self.knows_keys
+                    else f"job-{run}-{len(self.claims)}-{sum(self.numbers.values())}"
+                )
+                return Call("a", submission(name))
             case "held":
                 unique = UniqueClaim("key") if self.knows_keys else None
                 return Call("a", submission(f"held-{run}", unique=unique))
@@ -350,11 +361,18 @@ class RunMachine(RuleBasedStateMachine):
                 return Stop(run, CancelRequest("stopped", run))
 
 
-def _wait(key: str, topic: str, minutes: int | None) -> Wait:
+def _source(run: str, who: str) -> str:
+    """The id of the one job and the one child that a run has here."""
+    child = _RUNS[(_RUNS.index(run) + 1) % len(_RUNS)] if run in _RUNS else _RUNS[0]
+    return {"": "", "child": child, "job": f"job-{run}"}[who]
+
+
+def _wait(run: str, key: str, topic: str, minutes: int | None, who: str) -> Wait:
     return Wait(
         key=key,
         pos=_KEYS.index(key),
         topic=topic,
+        source="" if topic else _source(run, who),
         after_ms=None if minutes is None else minutes * _MINUTE,
         on_time="timeout" if topic else "done",
         late=b'"late"',

@@ -146,3 +146,16 @@ class SharingContract(Contract):
         detail = await engine.workflows.get("run")
         assert detail is not None
         assert detail.waits == ()
+
+    async def test_a_job_that_is_known_is_refused_to_whoever_waits_for_it(self, engine: Engine) -> None:
+        """Checklist: 10."""
+        await publish(engine, submission("known"))
+        hand = Hand(engine, await begun(engine))
+        said = await hand.commit(
+            waits=(Wait(key="call", pos=0, source="known"),),
+            effects=(Call("call", submission("known")), Call("enqueue", submission("known"))),
+            pending=("call",),
+            then=Suspend(),
+        )
+        assert not said.ended
+        assert [(one.step, one.why, one.holder) for one in said.refused] == [("call", "duplicate", "known")]

@@ -569,14 +569,16 @@ class WorkflowsContract(Contract):
         """Checklist: 124."""
         hand = Hand(engine, await begun(engine))
         said = await hand.commit(
-            waits=(Wait(key="call", pos=0),),
+            waits=(Wait(key="call", pos=0, source="job"),),
             effects=(Call("call", submission("job")),),
             pending=("call",),
             then=Suspend(),
         )
         assert said.ended
         delivery = await take_one(engine)
-        terms = Terms(receipt=delivery.receipt, task="t", queue="q", effects=(Complete("run", "call", "failed", b""),))
+        terms = Terms(
+            receipt=delivery.receipt, task="t", queue="q", effects=(Complete("run", "call", "job", "failed", b""),)
+        )
         (answer,) = await engine.broker.settle([settle(terms, Returned(b"42"), now_ms=1, jitter=0)])
         assert answer == "done"
         claimed = await take_run(engine)
@@ -585,9 +587,11 @@ class WorkflowsContract(Contract):
     async def test_a_cancelled_job_answers_too(self, engine: Engine) -> None:
         """Checklist: 124."""
         hand = Hand(engine, await begun(engine))
-        await hand.commit(waits=(Wait(key="call", pos=0),), effects=(Call("call", submission("job")),), then=Suspend())
+        await hand.commit(
+            waits=(Wait(key="call", pos=0, source="job"),), effects=(Call("call", submission("job")),), then=Suspend()
+        )
         receipt = (await take_one(engine)).receipt
-        terms = Terms(receipt=receipt, queue="q", effects=(Complete("run", "call", "failed", b""),))
+        terms = Terms(receipt=receipt, queue="q", effects=(Complete("run", "call", "job", "failed", b""),))
         await engine.broker.settle([settle(terms, Stopped("asked"), now_ms=1, jitter=0)])
         (step,) = (await take_run(engine)).steps
         assert (step.outcome, msgspec.json.decode(step.value)) == ("cancelled", {"id": "job", "reason": "asked"})
@@ -607,7 +611,10 @@ class WorkflowsContract(Contract):
         hand = Hand(engine, await begun(engine))
         child = new_run("child", "small", parent=Parent("run", "child"))
         await hand.commit(
-            waits=(Wait(key="child", pos=0),), effects=(Spawn("child", child),), pending=("child",), then=Suspend()
+            waits=(Wait(key="child", pos=0, source="child"),),
+            effects=(Spawn("child", child),),
+            pending=("child",),
+            then=Suspend(),
         )
         small = Hand(engine, await take_run(engine, line_name("small", 1)))
         error = b'{"type":"E","message":"m"}' if way == "failed" else b""
@@ -622,6 +629,68 @@ class WorkflowsContract(Contract):
         (row,), _ = await engine.workflows.page(RunFilter(parent="run"))
         assert (row.state, row.params, row.notes, row.result, row.error) == (way, b"", b"", b"", b"")
 
+    async def test_only_the_job_that_is_waited_for_answers(self, engine: Engine) -> None:
+        """Checklist: 124."""
+        hand = Hand(engine, await begun(engine))
+        await hand.wait(Wait(key="call", pos=0, source="job"))
+        assert not await engine.workflows.complete("run", "call", checkpoint("call"))
+        assert not await engine.workflows.complete("run", "call", checkpoint("call"), source="other")
+        assert await steps_of_run(engine) == {}
+        assert await engine.workflows.complete("run", "call", checkpoint("call", value=b"2"), source="job")
+        assert await steps_of_run(engine) == {"call": b"2"}
+
+    @pytest.mark.parametrize("how", ["rewind", "restart"])
+    async def test_jobs_of_an_earlier_life_are_no_answer(self, engine: Engine, how: Any) -> None:
+        """Checklist: 124."""
+        hand = Hand(engine, await begun(engine))
+        await hand.commit(
+            waits=(Wait(key="call", pos=0, source="job-0"),),
+            effects=(Call("call", submission("job-0")),),
+            then=Suspend(),
+        )
+        hand = await _next_life(engine, how, "call")
+        await hand.wait(Wait(key="call", pos=0, source="job-1"))
+        receipt = (await take_one(engine)).receipt
+        terms = Terms(receipt=receipt, queue="q", effects=(Complete("run", "call", "job-0", "failed", b""),))
+        assert await engine.broker.settle([settle(terms, Returned(b"0"), now_ms=1, jitter=0)]) == ["done"]
+        assert await steps_of_run(engine) == {}
+
+    @pytest.mark.parametrize("how", ["rewind", "restart"])
+    @pytest.mark.parametrize("way", ["succeeded", "failed", "cancelled"])
+    async def test_children_of_an_earlier_life_are_no_answer(self, engine: Engine, how: Any, way: Any) -> None:
+        """Checklist: 124."""
+        hand = Hand(engine, await begun(engine))
+        old, new = (new_run(f"child-{n}", "small", parent=Parent("run", "child", "abandon")) for n in range(2))
+        await hand.commit(
+            waits=(Wait(key="child", pos=0, source="child-0"),), effects=(Spawn("child", old),), then=Suspend()
+        )
+        small = Hand(engine, await take_run(engine, line_name("small", 1)))
+        hand = await _next_life(engine, how, "child")
+        await hand.commit(
+            waits=(Wait(key="child", pos=0, source="child-1"),), effects=(Spawn("child", new),), then=Suspend()
+        )
+        await small.end(way, b'"old"')
+        assert await steps_of_run(engine) == {}
+        await Hand(engine, await take_run(engine, line_name("small", 1))).end("succeeded", b'"new"')
+        assert await steps_of_run(engine) == {"child": b'"new"'}
+
+    async def test_a_child_of_the_same_id_is_begun_anew_after_a_rewind(self, engine: Engine) -> None:
+        """Checklist: 109."""
+        hand = Hand(engine, await begun(engine))
+        child = new_run("child", "small", parent=Parent("run", "child"))
+        wait = Wait(key="child", pos=0, source="child")
+        await hand.commit(waits=(wait,), effects=(Spawn("child", child),), then=Suspend())
+        await Hand(engine, await take_run(engine, line_name("small", 1))).end(
+            "failed", error=b'{"type":"E","message":"m"}'
+        )
+        hand = await _next_life(engine, "rewind", "child")
+        said = await hand.commit(waits=(wait,), effects=(Spawn("child", child),), pending=("child",), then=Suspend())
+        assert (said.ended, said.refused) == (True, ())
+        again = await take_run(engine, line_name("small", 1))
+        assert again.generation == 1
+        await Hand(engine, again).end("succeeded", b'"new"')
+        assert await steps_of_run(engine) == {"child": b'"new"'}
+
     async def test_a_child_whose_id_is_anothers_is_refused(self, engine: Engine) -> None:
         """Checklist: 109."""
         await started(engine, new_run("taken", "small"))
@@ -632,18 +701,27 @@ class WorkflowsContract(Contract):
         assert [(one.step, one.why, one.holder) for one in said.refused] == [("a", "exists", "taken")]
         assert (await hand.commit(effects=(Spawn("b", mine),))).refused == ()
 
-    @pytest.mark.parametrize(("policy", "state"), [("cancel", "cancelled"), ("abandon", "queued"), ("wait", "queued")])
+    @pytest.mark.parametrize("terminate", [False, True])
+    @pytest.mark.parametrize("policy", ["cancel", "abandon", "wait"])
     async def test_children_end_with_their_parent_as_their_policy_says(
-        self, engine: Engine, policy: Any, state: str
+        self,
+        engine: Engine,
+        policy: Any,
+        terminate: bool,  # noqa: FBT001 - a parameter of the test
     ) -> None:
         """Checklist: 120."""
         hand = Hand(engine, await begun(engine))
         child = new_run("child", "small", parent=Parent("run", "child", policy))
-        await hand.commit(waits=(Wait(key="child", pos=0),), effects=(Spawn("child", child),), then=Suspend())
-        assert await engine.workflows.cancel("run", ASKED) == "cancelled"
+        await hand.commit(
+            waits=(Wait(key="child", pos=0, source="child"),), effects=(Spawn("child", child),), then=Suspend()
+        )
+        waits = policy == "wait" and not terminate  # a worker has to end the child first
+        said = await engine.workflows.cancel("run", ASKED, terminate=terminate)
+        assert said == ("requested" if waits else "cancelled")
         while await engine.workflows.sweep():
             pass
-        assert await state_of_run(engine, "child") == state
+        goes_on = waits or policy == "abandon"
+        assert await state_of_run(engine, "child") == ("queued" if goes_on else "cancelled")
 
     async def test_children_of_a_run_that_succeeds_go_on(self, engine: Engine) -> None:
         """Checklist: 120."""
@@ -805,6 +883,23 @@ class WorkflowsContract(Contract):
         assert await take_runs(engine) == []
         assert await state_of_run(engine) == "cancelled"
 
+    @pytest.mark.parametrize("then", [Block("the code has changed", 120_000), Quarantine("it kills its workers")])
+    async def test_a_clean_up_that_stands_still_keeps_its_budget(self, engine: Engine, then: Any) -> None:
+        """Checklist: 120. Nobody has it in hand; when somebody has again, there is a lease's time at least."""
+        hand = Hand(engine, await begun(engine, cleans_up=True, lease_ms=30_000))
+        await engine.workflows.cancel("run", ASKED)
+        await hand.commit(cleanup_ms=60_000, then=then)
+        shift(119_000, engine)
+        assert await engine.workflows.sweep() == 0
+        assert await state_of_run(engine) in {"blocked", "quarantined"}
+        assert await engine.workflows.resume("run")
+        await take_run(engine)
+        shift(29_000, engine)
+        await engine.workflows.sweep()
+        assert await state_of_run(engine) == "running"
+        shift(2_000, engine)
+        await engine.workflows.sweep()
+
     async def test_terminating_takes_the_run_from_its_worker(self, engine: Engine) -> None:
         """Checklist: 120."""
         hand = Hand(engine, await begun(engine, cleans_up=True))
@@ -955,6 +1050,18 @@ class WorkflowsContract(Contract):
         assert await engine.workflows.rewind("run", "poll") == "unknown_step"
         assert await engine.workflows.rewind("nobody", "a") == "unknown_run"
 
+    async def test_a_rewind_leaves_no_step_that_was_undone_for_done(self, engine: Engine) -> None:
+        """Checklist: 122."""
+        hand = Hand(engine, await begun(engine))
+        steps = (checkpoint("a", 0), checkpoint("b#0", 1), checkpoint("c", 2), checkpoint("undo:b#0", 1_000))
+        await hand.commit(steps=steps)
+        await hand.end("failed", error=b'{"type":"E","message":"m"}')
+        assert await engine.workflows.rewind("run", "c") == "undone"
+        assert await engine.workflows.rewind("run", "undo:b#0") == "undone"
+        assert await state_of_run(engine) == "failed"
+        assert await engine.workflows.rewind("run", "b") == "rewound"
+        assert list(await steps_of_run(engine)) == ["a"]
+
     async def test_a_rewind_gives_messages_back(self, engine: Engine) -> None:
         """Checklist: 122."""
         hand = Hand(engine, await begun(engine))
@@ -973,8 +1080,8 @@ class WorkflowsContract(Contract):
         hand = Hand(engine, await begun(engine))
         for pos, key in enumerate("ab"):
             child = new_run(f"child-{key}", "small", parent=Parent("run", key))
-            await hand.commit(waits=(Wait(key=key, pos=pos),), effects=(Spawn(key, child),))
-        await engine.workflows.complete("run", "a", checkpoint("a"))
+            await hand.commit(waits=(Wait(key=key, pos=pos, source=child.id),), effects=(Spawn(key, child),))
+        await engine.workflows.complete("run", "a", checkpoint("a"), source="child-a")
         await engine.workflows.rewind("run", "b")
         while await engine.workflows.sweep():
             pass
@@ -1122,6 +1229,16 @@ class DurableWorkflowsContract(Contract):
         claimed = await take_run(second)
         assert [one.key for one in claimed.steps] == ["a", "s"]
         assert [one.key for one in claimed.waits] == ["w"]
+
+
+async def _next_life(engine: Engine, how: str, key: str) -> Hand:
+    """The run begun anew, in the hands of a worker: rewound to `key`, or ended and started again."""
+    if how == "rewind":
+        assert await engine.workflows.rewind("run", key) == "rewound"
+    else:
+        assert await engine.workflows.cancel("run", ASKED, terminate=True) == "cancelled"
+        assert await started(engine, new_run(if_exists="restart")) == ["restarted"]
+    return Hand(engine, await take_run(engine))
 
 
 async def _lie_down(engine: Engine) -> None:

@@ -53,7 +53,7 @@ function runs.end_children(id, row, reason)
   local left = false
   for _, child in ipairs(call('ZRANGE', F .. 'ch:' .. id, 0, -1)) do
     local other = runs.get(child)
-    if other and other.parent_policy == 'cancel' and not over[other.state] then
+    if other and other.parent_policy ~= 'abandon' and not over[other.state] then
       runs.put_todo('cancel', child, runs.request(reason, 'parent ' .. id))
       left = true
     end
@@ -75,7 +75,7 @@ function runs.end_it(id, row, state, result, error_, reason)
   end
   if row.parent_run ~= '' then
     local outcome, value = runs.told_parent(id, row, result, error_)
-    runs.complete(row.parent_run, row.parent_step, outcome, value)
+    runs.complete(row.parent_run, row.parent_step, id, outcome, value)
   end
 end
 

@@ -12,11 +12,12 @@
 -- A step: outcome and value come first, so that they are found alike in checkpoints and answers.
 local S_POS, S_OUTCOME, S_VALUE, S_META, S_BEGAN, S_ENDED_AT, S_ATTEMPTS = 1, 2, 3, 4, 5, 6, 7
 -- A wait.
-local W_TOPIC, W_DEADLINE, W_ON_TIME, W_LATE, W_SINCE = 2, 3, 5, 6, 7
+local W_TOPIC, W_DEADLINE, W_ON_TIME, W_LATE, W_SINCE, W_SOURCE = 2, 3, 5, 6, 7, 8
 
 local F, runs = P .. 'f:', {}
 local rows, before, written, told_runs, run_rings, job_rings = {}, {}, {}, {}, {}, {}
 local over = {succeeded = true, failed = true, cancelled = true}
+local standing = {blocked = true, quarantined = true}
 
 function runs.number() return next_numbers('f:nr', 1) end
 
@@ -82,7 +83,7 @@ end
 
 function runs.policy_time(row)
   if over[row.state] then return -1 end
-  if row.cancel ~= '' then return row.cleanup_at end
+  if row.cancel ~= '' then return standing[row.state] and -1 or row.cleanup_at end
   local a, b = row.cancel_at, row.suspend_at
   if a < 0 then return b end
   if b < 0 then return a end
@@ -184,9 +185,10 @@ function runs.wake(id, row)
   runs.note(id, row)
 end
 
-function runs.complete(id, key, outcome, value)
+-- The job or run `source` has ended.
+function runs.complete(id, key, source, outcome, value)
   local wait, row = runs.wait(id, key), runs.get(id)
-  if not wait or not row then return false end
+  if not wait or not row or wait[W_SOURCE] ~= source then return false end
   runs.answer(id, key, wait, outcome, value)
   runs.wake(id, row)
   return true
@@ -286,10 +288,10 @@ function runs.send(id, row, box, name, payload)
 end
 
 -- Wait, unless the answer is there. `wait` has the time after which it ends, or its deadline as {after, deadline}.
-function runs.register(id, key, pos, topic, after, deadline, meta, on_time, late)
+function runs.register(id, key, pos, topic, after, deadline, meta, on_time, late, source)
   if runs.step(id, key) or runs.wait(id, key) then return end
   if after >= 0 then deadline = now + after end
-  local wait = {pos, topic, deadline, meta, on_time, late, now}
+  local wait = {pos, topic, deadline, meta, on_time, late, now, source}
   runs.put_wait(id, key, wait)
   local kind, name = string.sub(topic, 1, 2), string.sub(topic, 3)
   if kind == 't:' then
