@@ -94,6 +94,11 @@ class Execution:
         if now or self.waiting.is_parked:
             self._interrupt(HandedBack(), Urgency.STOP)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this worker is about to let it go."""
+        return self.journal.lost or self._stopping is not None
+
     def _interrupt(self, error: BaseException, urgency: Urgency) -> None:
         """Thrown in where user code waits; while a change of its own is on its way, it is raised afterwards."""
         if self.waiting.is_parked:

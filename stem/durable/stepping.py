@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,6 +47,8 @@ log = logging.getLogger("stem.durable")
 MAX_STEPS: Final = 10_000
 #: How long a branch that is cancelled waits for the store's answer, seconds.
 _LAST_ANSWER: Final = 2.0
+#: How long a plain function that is told to end is waited for, seconds.
+LAST_WORD: Final = 10.0
 _error: Final = msgspec.json.Decoder(ErrorRecord)
 
 
@@ -146,6 +149,7 @@ async def finish_step(
         leave_if_told()
     else:
         execution.previous = value
+        execution.check()
     return value
 
 
@@ -316,11 +320,11 @@ async def _call(
 ) -> Any:
     """Call a function of either kind, for at most so long."""
     if timeout_ms is None or not execution.means.real:
-        return await _called(execution, fn, args, kwargs)
+        return await _called(execution, fn, args, kwargs, None)
     limit = asyncio.timeout(timeout_ms / 1000)
     try:
         async with limit:
-            return await _called(execution, fn, args, kwargs)
+            return await _called(execution, fn, args, kwargs, limit)
     except TimeoutError:
         if limit.expired():
             raise TimeoutError(f"it took longer than {timeout_ms} ms") from None
@@ -328,7 +332,11 @@ async def _call(
 
 
 async def _called(
-    execution: Execution, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    execution: Execution,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    limit: asyncio.Timeout | None,
 ) -> Any:
     threads = execution.means.threads
     if inspect.iscoroutinefunction(fn) or threads is None:
@@ -336,15 +344,49 @@ async def _called(
         if inspect.iscoroutine(made):
             return await Drive(made)
         return await made if inspect.isawaitable(made) else made
-    run = ThreadRun()
-    call = partial(contextvars.copy_context().run, partial(fn, *args, **kwargs))
-    future = threads.submit(run.run, call)
-    try:
-        made = await asyncio.wrap_future(future)
-    except (asyncio.CancelledError, Leaving):
-        run.interrupt(Interrupted)
-        raise
+    made = await _in_a_thread(execution, threads, partial(fn, *args, **kwargs), limit)
     return await made if inspect.isawaitable(made) else made
+
+
+async def _in_a_thread(
+    execution: Execution, threads: Executor, call: Callable[[], Any], limit: asyncio.Timeout | None
+) -> Any:
+    """What it returns. Told to end, it is interrupted and waited for, so that neither another attempt nor the undoing runs
+    beside it; what it gives then counts, unless its own time-out ended it.
+    """
+    run = ThreadRun()
+    submitted = threads.submit(run.run, partial(contextvars.copy_context().run, call))
+    future = asyncio.wrap_future(submitted)
+    future.add_done_callback(_look_at)
+    try:
+        return await asyncio.shield(future)
+    except (asyncio.CancelledError, Leaving) as fault:
+        if submitted.cancel() or (future.done() and not future.cancelled()):
+            raise
+        run.interrupt(Interrupted)
+        stop = await _last_word(execution, future, fault)
+    if not future.done() and not execution.is_leaving:
+        log.warning("run %s: %s was told to end and goes on in its thread", execution.claimed.id, qualified(call))
+    if not future.done() or (limit is not None and limit.expired()) or future.exception() is not None:
+        raise stop
+    return future.result()
+
+
+async def _last_word(execution: Execution, future: asyncio.Future[Any], stop: BaseException) -> BaseException:
+    """Wait for the end of what was interrupted; gives the last of what told it to end."""
+    until = time.monotonic() + LAST_WORD
+    while not future.done() and not execution.is_leaving and (left := until - time.monotonic()) > 0:
+        try:
+            await asyncio.wait({future}, timeout=left)
+        except (asyncio.CancelledError, Leaving) as fault:
+            stop = fault
+    return stop
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    """What nobody waits for any more need not be logged."""
+    if not future.cancelled():
+        future.exception()
 
 
 def recorded_error(kind: str, text: str) -> bytes:

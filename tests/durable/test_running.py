@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import queue
 import time
 from datetime import timedelta
 from typing import Any, cast
@@ -1599,6 +1600,58 @@ async def test_a_rewind_to_behind_what_was_undone_is_refused() -> None:
         await world.app.workflows.rewind("r", "charge")
         assert await run.result("5s") == 1
     assert did == [("double", 5), ("double", 1), ("fails", 7), ("undo", 2), ("double", 1), ("double", 7)]
+
+
+async def test_a_plain_function_that_returns_after_a_cancel_is_undone_too() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    payments = queue.SimpleQueue[int]()
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        did.append("begun")
+        await ctx.options(compensate=undo).step("pay", payments.get)  # in C, where nothing can interrupt it
+        did.append("not reached")
+
+    async with Stem.in_memory(workflows=[w]) as app:
+        worker = app.worker()
+        await worker.start()
+        run = await w.start(app, id="r")
+        lane = cast("RunLane", worker._lanes[0])
+        while not did:
+            await asyncio.sleep(0.01)
+        await run.cancel()
+        next(iter(lane.held())).cancel("asked")  # as the renewal of its lease would
+        await asyncio.sleep(0)
+        payments.put(7)
+        with pytest.raises(RunCancelled):
+            await run.result("5s")
+        await worker.stop("soft")
+        assert [(one.key, one.value) for one in (await run.status()).steps] == [("pay", "7"), ("undo:pay", "null")]
+    assert did == ["begun", ("undo", 7)]
+
+
+async def test_attempts_of_a_plain_function_do_not_run_beside_each_other() -> None:
+    at_work: list[int] = []
+
+    def slow() -> None:
+        at_work.append(1)
+        did.append(len(at_work))
+        try:
+            time.sleep(0.15)
+        finally:
+            at_work.pop()
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.options(timeout=0.05, max_retries=2, retry=SOON).step("slow", slow)
+
+    async with Stem.in_memory(workflows=[w]) as app, app.worker():
+        run = await w.start(app, id="r")
+        with pytest.raises(RunFailed, match="longer than 50 ms"):
+            await run.result("5s")
+    assert did == [1, 1, 1]
 
 
 async def test_what_of_a_clean_up_failed_is_told() -> None:
