@@ -72,22 +72,22 @@ def namespace_number(conn: sqlite3.Connection, name: str) -> int:
     return int(found[0])
 
 
-def checkpoint(conn: sqlite3.Connection, busy_ms: int, *, cut: bool) -> bool:
+def checkpoint(conn: sqlite3.Connection, ask_ms: int, *, cut: bool) -> bool:
     """Copy the log back into the file, so that it is written anew from its beginning; `cut` makes it empty first.
 
     False when a reader or another writer was in the way. RESTART and TRUNCATE hold the write lock while they work.
     SQLite's own checkpoint after a commit does not, and in versions before 3.51.3 it could lose a commit when another
-    connection began the log anew at that moment.
+    connection began the log anew at that moment. `ask_ms`: how long this connection waits for locks otherwise.
     """
     conn.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT}")
     try:
         (busy, *_) = conn.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if cut else 'RESTART'})").fetchone()
     except sqlite3.OperationalError as fault:
-        if _code(fault) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        if not is_busy(fault):
             raise
         return False
     finally:
-        conn.execute(f"PRAGMA busy_timeout = {busy_ms}")
+        conn.execute(f"PRAGMA busy_timeout = {ask_ms}")
     return not busy
 
 
@@ -152,7 +152,7 @@ def _patiently(conn: sqlite3.Connection, statement: str, busy_ms: int) -> None:
         try:
             conn.execute(statement)
         except sqlite3.OperationalError as fault:
-            if _code(fault) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            if not is_busy(fault) or time.monotonic() > give_up:
                 raise
             time.sleep(_TRY_EVERY)
         else:
@@ -223,8 +223,8 @@ def meaning(fault: sqlite3.Error | OSError, path: Path, busy_ms: int) -> StemErr
         return EngineRefusedError(f"no permission to use {path} or its folder; give this user read and write access")
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return EngineUnavailableError(
-            f"{path} was locked by another connection for more than {busy_ms:,} ms; "
-            "end what holds it (a shell with an open transaction, a backup) and try again"
+            f"{path} was locked by another connection for more than {busy_ms:,} ms; end what holds it (a shell with an "
+            "open transaction, a backup, a ctx.transaction that takes long) and try again"
         )
     if code == sqlite3.SQLITE_READONLY:
         return EngineRefusedError(_READ_ONLY.format(path))
@@ -244,6 +244,11 @@ def _cannot_open(fault: Exception, path: Path) -> StemError:
     if not os.access(here, os.R_OK | os.W_OK):
         return EngineRefusedError(f"no permission to use {path} or its folder; give this user read and write access")
     return EngineUnavailableError(f"{path} cannot be opened: {fault}")
+
+
+def is_busy(fault: Exception) -> bool:
+    """Whether another connection has the lock."""
+    return _code(fault) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def _code(fault: Exception) -> int | None:

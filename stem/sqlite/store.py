@@ -20,6 +20,7 @@ from stem.sqlite.connect import Durability, namespace_number, prepare, reading, 
 from stem.sqlite.desk import Answer, Call
 from stem.sqlite.reader import Reader
 from stem.sqlite.step import Step, View
+from stem.sqlite.turn import ASK_MS
 from stem.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -116,7 +117,9 @@ class Store:
         conn = prepare(self.path, durability=self._durability, busy_ms=self.busy_ms)
         try:
             with translated(self.path, self.busy_ms):
-                return conn, namespace_number(conn, self._namespace)
+                ns = namespace_number(conn, self._namespace)
+                conn.execute(f"PRAGMA busy_timeout = {ASK_MS}")
+                return conn, ns
         except BaseException:
             conn.close()
             raise

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from stem.sqlite.bells import Bells, Ringer
-from stem.sqlite.connect import CHECKPOINT, KEPT, checkpoint, log_size, meaning, roll_back
+from stem.sqlite.connect import CHECKPOINT, KEPT, checkpoint, is_busy, log_size, meaning, roll_back
 from stem.sqlite.desk import Call, Desk, Reopen
 from stem.sqlite.step import Bell, Step, View, savepoint, transaction
+from stem.sqlite.turn import ASK_MS, Turn
 
 log = logging.getLogger("stem.sqlite")
 
@@ -41,15 +42,17 @@ class Writer(Desk):
         super().__init__("stem-sqlite-writer", loop, conn, path=path, ns=ns, reopen=reopen)
         self._now, self._busy_ms, self._bells = now, busy_ms, bells
         self._room = CHECKPOINT
+        self._turn = Turn(busy_ms)
         self._ringer = Ringer()
 
     def serve_next(self) -> bool:
         calls, more = self._take()
-        if calls:
-            self._ring(self._serve(calls))
-            self._copy_back()
-        elif more:
+        if not calls and more:
             self._ring([])
+        while calls:
+            bells, calls = self._serve(calls)
+            self._ring(bells)
+            self._copy_back()
         return more
 
     def tidy(self) -> None:
@@ -71,29 +74,37 @@ class Writer(Desk):
             return calls, True
         return calls, call is not None
 
-    def _serve(self, calls: list[Call]) -> list[Bell]:
+    def _serve(self, calls: list[Call]) -> tuple[list[Bell], list[Call]]:
+        """Serve them, or as many as one transaction has time for; the bells, and the calls that are left."""
         bells: list[Bell] = []
+        served = len(calls)
         try:
             if self.follow_the_file():
                 self._bells.forget_rows()
                 log.warning("another file lies at %s now; it was opened in place of the one before", self._path)
             if not self._answered_by_probes(calls):
-                bells = self._commit(calls)
+                bells, served = self._commit(calls)
         except Exception as fault:
             roll_back(self._conn)
             self._names.forget()
             for call in calls:
                 call.error = self._meaning(fault)
-        self.deliver(calls)
-        return bells
+        self.deliver(calls[:served])
+        return bells, calls[served:]
 
     def _answered_by_probes(self, calls: list[Call]) -> bool:
         """Whether a look at one instant, without any lock, answers every call."""
         if any(call.probe is None for call in calls):
             return False
-        self._conn.execute("BEGIN")
-        answered = all(self._answered_by_probe(call) for call in calls)
-        self._conn.execute("COMMIT")
+        try:
+            self._conn.execute("BEGIN")
+            answered = all(self._answered_by_probe(call) for call in calls)
+            self._conn.execute("COMMIT")
+        except sqlite3.OperationalError as fault:
+            if not is_busy(fault):
+                raise
+            roll_back(self._conn)
+            return False
         return answered
 
     def _answered_by_probe(self, call: Call) -> bool:
@@ -102,14 +113,19 @@ class Writer(Desk):
         call.value = None if found is None else found.value
         return found is not None
 
-    def _commit(self, calls: list[Call]) -> list[Bell]:
-        self._conn.execute("BEGIN IMMEDIATE")
+    def _commit(self, calls: list[Call]) -> tuple[list[Bell], int]:
         bells: list[Bell] = []
-        for call in calls:
-            bells += self._run(call, alone=len(calls) == 1)
-        if self._conn.in_transaction:
-            self._conn.execute("COMMIT")
-        return bells
+        self._turn.begin(self._conn)
+        try:
+            served = 0
+            while served < len(calls) and not self._turn.is_long:
+                bells += self._run(calls[served], alone=len(calls) == 1)
+                served += 1
+            if self._conn.in_transaction:
+                self._conn.execute("COMMIT")
+        finally:
+            self._turn.end()
+        return bells, served
 
     def _copy_back(self) -> None:
         """Keep the log short: when it grows out of its room it is copied back and begun anew.
@@ -124,7 +140,7 @@ class Writer(Desk):
             return
         cut = size > KEPT
         try:
-            done = checkpoint(self._conn, self._busy_ms, cut=cut)
+            done = checkpoint(self._conn, ASK_MS, cut=cut)
         except sqlite3.Error as fault:
             log.warning("the log of %s could not be copied back, trying again later: %s", self._path, fault)
             done = False

@@ -10,6 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,44 @@ async def test_a_locked_file_is_an_error_in_bounded_time_and_works_again_afterwa
         await publish(engine, submission("a"))
     holder.close()
     assert await publish(engine, submission("a")) == ["new"]
+
+
+def _hold(seconds: float) -> Callable[[Step], None]:
+    """A transaction that takes so long."""
+
+    def work(step: Step) -> None:
+        step.next_seq()
+        time.sleep(seconds)
+
+    return work
+
+
+async def test_whoever_writes_one_transaction_after_the_other_lets_others_write(make: MakeEngine) -> None:
+    """Two connections to one file, as two processes have them; between two transactions there are microseconds."""
+    engine, other = await make(), await make()
+    served, stopped = 0, False
+
+    def again(_: object) -> None:
+        nonlocal served
+        served += 1
+        if not stopped:
+            engine._store.submit(_hold(0.02)).add_done_callback(again)
+
+    for _ in range(20):
+        engine._store.submit(_hold(0.02)).add_done_callback(again)
+    for n in range(8):
+        assert await publish(other, submission(f"job-{n}")) == ["new"]
+    stopped = True
+    assert served < 20
+
+
+async def test_calls_that_take_long_do_not_all_share_one_transaction(make: MakeEngine) -> None:
+    engine, other = await make(), await make()
+    calls = [engine._store.submit(_hold(0.03)) for _ in range(40)]
+    await calls[0]
+    assert await publish(other, submission("job")) == ["new"]
+    assert not calls[-1].done()
+    await asyncio.gather(*calls)
 
 
 async def test_a_worker_that_already_sleeps_claims_without_the_write_lock(make: MakeEngine) -> None:
