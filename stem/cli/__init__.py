@@ -8,6 +8,19 @@ import sys
 def main(args: list[str] | None = None) -> int:
     """Do what the command line says; the exit code."""
     said = sys.argv[1:] if args is None else args
+    try:
+        code = _run(said)
+        sys.stdout.flush()
+    except OSError as fault:  # the disk behind stdout is full
+        from stem.cli.output import let_go_of_stdout
+
+        let_go_of_stdout()
+        sys.stderr.write(f"stem: the answer could not be written: {fault.strerror}\n")
+        return 70
+    return code
+
+
+def _run(said: list[str]) -> int:
     if said in ([], ["-h"], ["--help"]):
         from stem.cli.help import show
 

@@ -305,7 +305,7 @@ def resume(asked: Said, run_ids: tuple[str, ...]) -> int:
     return _each(asked, run_ids, lambda app, run: app.workflows.resume(run), _RESUME)
 
 
-_CANCEL: Final = ("is cancelled, or will be by its worker", "had ended already")
+_CANCEL: Final = ("is cancelled, or will be by its worker", "had ended already, or has failed and ends by itself")
 _RESUME: Final = ("goes on", "is neither quarantined nor blocked")
 
 
@@ -387,24 +387,33 @@ def check(asked: Said, workflow: str, limit: int) -> int:
     """
     app = app_with_tasks(asked)
 
-    async def work() -> tuple[int, list[dict[str, Any]]]:
-        looked, differing = 0, []
+    async def work() -> tuple[int, list[dict[str, Any]], bool]:
+        looked = 0
+        differing: list[dict[str, Any]] = []
         async with app:
-            async for run, difference in app.workflows.check(workflow=workflow, limit=limit):
+            async for run, difference in app.workflows.check(workflow=workflow, limit=limit + 1):
+                if looked == limit:
+                    return looked, differing, True
                 looked += 1
                 if difference:
                     differing.append(
                         {"run": run.id, "workflow": run.workflow, "version": run.version, "difference": difference}
                     )
-        return looked, differing
+        return looked, differing, False
 
-    looked, differing = wait_for(work())
+    looked, differing, more = wait_for(work())
     if asked.json:
-        emit({"checked": looked, "differing": differing})
+        emit({"checked": looked, "differing": differing, "more": more})
     else:
+        if more:
+            note(f"only the {looked:,} newest were checked, and there are more: see --limit")
         columns = (Column("RUN", whole=True), Column("WORKFLOW"), Column("DIFFERENCE"))
         rows = [[one["run"], f"{one['workflow']}@{one['version']}", one["difference"]] for one in differing]
-        table(columns, rows, empty=f"{many(looked, 'run')} checked: this code can go on with all of them")
+        table(
+            columns,
+            rows,
+            empty=f"{many(looked, 'run')} checked: this code can go on with {'these' if more else 'all of them'}",
+        )
     return 1 if differing else 0
 
 

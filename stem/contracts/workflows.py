@@ -25,10 +25,14 @@ from stem.values import Receipt
 
 
 class Started(msgspec.Struct, frozen=True, gc=False):
-    """Answer to a start: `new`, or a run of that id was there (in `state`) and stays, or was ended and is replaced."""
+    """Answer to a start: `new`, or a run of that id was there (in `state`) and stays, or was ended and is replaced.
+
+    `workflow`: whose run it is now.
+    """
 
     status: Literal["new", "exists", "restarted"]
     state: RunState = "queued"
+    workflow: str = ""
 
 
 class ClaimedRuns(msgspec.Struct, frozen=True):
@@ -48,9 +52,11 @@ class Emitted(msgspec.Struct, frozen=True, gc=False):
 
 #: `new`; `duplicate`: a message of this id came before; `ended`, `unknown`: nobody will read it, so it is not kept.
 Sent: TypeAlias = Literal["new", "duplicate", "ended", "unknown"]
-#: `cancelled`: it is over now. `requested`: its worker, or the next one, ends it. `ended`: it had ended before.
-Cancelled: TypeAlias = Literal["cancelled", "requested", "ended", "unknown"]
-Rewound: TypeAlias = Literal["rewound", "unknown_run", "unknown_step", "undone"]
+#: `cancelled`: it is over now. `requested`: its worker, or the next one, ends it. `ending`: it has failed and cleans up,
+#: and ends as failed. `ended`: it had ended before.
+Cancelled: TypeAlias = Literal["cancelled", "requested", "ending", "ended", "unknown"]
+#: `undone`: a step before it was undone. `undoing`: its clean-up is under way.
+Rewound: TypeAlias = Literal["rewound", "unknown_run", "unknown_step", "undone", "undoing"]
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +182,7 @@ class Workflows(Protocol):
         ...
 
     async def rewind(self, run: str, key: str) -> Rewound:
-        """Forget the checkpoint `key` and all behind it, and let the run go on from there, whatever its state.
+        """Forget the checkpoint `key` and all behind it, and let the run go on from there, unless it cleans up.
 
         The old ones are kept aside, messages they had read lie in the mailbox again. A name without iteration means
         the first one.

@@ -232,7 +232,7 @@ class Change(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     their keys are there; with `rerun` they take the place of what is there. `waits` likewise. `drop`: keys of waits
     nobody has any interest in. `pending`: keys the worker waits for; what of them is answered comes back, and a Suspend
     is not carried out then. `notes`: what the runtime keeps beside the run, opaque. `cleanup_ms`: the clean-up begins
-    now and may take so long.
+    now, after a cancel or a failure; after a cancel it may take so long.
     """
 
     number: int
@@ -382,6 +382,8 @@ class RunRow(msgspec.Struct, kw_only=True):
             return None
         if self.cancel:
             return None if self.state in STANDING else self.cleanup_at
+        if self.cleaning:
+            return None
         return min((at for at in (self.cancel_at, self.suspend_at) if at is not None), default=None)
 
     @property

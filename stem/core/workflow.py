@@ -398,7 +398,7 @@ def workflow(
         known = [word for word in inspect.signature(workflow).parameters if word not in {"name", "unknown"}]
         problems += [no_option("@workflow", word, known) for word in sorted(unknown)]
     if on_cancel is not None and not (inspect.iscoroutinefunction(on_cancel) and _takes_two(on_cancel)):
-        problems.append(f"on_cancel must be an async def that takes (ctx, params), found {on_cancel!r}")
+        problems.append(f"on_cancel must be an async def that takes (ctx, params), found {_shown(on_cancel)}")
     options = checked(
         problems,
         WorkflowOptions(),
@@ -423,6 +423,17 @@ def workflow(
         return ScriptWorkflow(name, fn, shape, options, on_cancel)
 
     return typing.cast("WorkflowDecorator", declare)
+
+
+def _shown(fn: object) -> str:
+    """A function with its parameters, as its author wrote it."""
+    if not callable(fn):
+        return repr(fn)
+    word = "async def" if inspect.iscoroutinefunction(fn) else "def"
+    try:
+        return f"{word} {getattr(fn, '__qualname__', repr(fn))}{inspect.signature(fn)}"
+    except (TypeError, ValueError):
+        return repr(fn)
 
 
 def _takes_two(fn: Callable[..., Any]) -> bool:

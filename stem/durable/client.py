@@ -37,6 +37,9 @@ class RunClient:
         request = call.request
         new = self.new_run(call, request.id or uuid7(self._clock.now_ms(), secrets.randbits(80)), None)
         (answer,) = await self._engine.workflows.start([new])
+        if answer.workflow != new.workflow:
+            text = f"run {new.id} exists already, and is one of workflow {answer.workflow!r}: give this one another id"
+            raise RunExistsError(new.id, text)
         if answer.status == "exists" and request.if_exists == "raise":
             raise RunExistsError(new.id, f"run {new.id} exists already, and is {answer.state}")
         return DurableHandle(self._engine, new.id, request.workflow, answer.status)

@@ -51,8 +51,7 @@ class Ending:
         """Its code has raised: here, or in the hands of whoever claims it next and runs along the whole record."""
         if not self._owed():
             return await self._fail(error)
-        self._x.journal.moved(phase="failing", error=error)
-        await self._x.journal.commit()
+        await self._note_failure(error)
         return await self._x.release()
 
     async def cancelled(self, request: CancelRequest) -> Left:
@@ -110,12 +109,15 @@ class Ending:
         if x.undo.is_needed:
             self._begin()
             if x.journal.notes.phase != "failing":
-                x.journal.moved(phase="failing", error=error)
-                await x.journal.commit()
+                await self._note_failure(error)
             await x.undo.all()
         await x.journal.commit(then=End("failed", error=encode(error)))
         log.warning("run %s (%s) failed: %s: %s", x.claimed.id, x.workflow.name, error.type, error.message)
         return "failed"
+
+    async def _note_failure(self, error: ErrorRecord) -> None:
+        self._x.journal.moved(phase="failing", error=error)
+        await self._x.journal.commit(cleanup_ms=self._x.workflow.options.cleanup_ms)
 
     async def _cancel(self, request: CancelRequest, error: bytes = b"") -> Left:
         """`error`: why on_cancel cannot be called."""

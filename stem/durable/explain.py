@@ -44,13 +44,19 @@ async def explain(engine: Engine, detail: RunDetail) -> list[str]:
     said: list[str] = []
     if row.state in ENDED:
         return _ended(detail)
+    notes = decode_notes(row.notes)
+    failed = notes.error if notes.phase == "failing" else None
     if row.cancel_request is not None:
         request = row.cancel_request
         who = f" by {request.by}" if request.by else ""
         phase = "its clean-up runs" if row.cleaning else "its clean-up waits for a worker"
+        if failed is not None:
+            phase = "that came too late, it ends as failed"
         said.append(f"it was cancelled{who} {_ago(request.at, now)} ({request.reason}); {phase}")
+    if failed is not None:
+        said.append(f"it has failed ({failed.type}: {failed.message}), and is being undone")
     said += await _state(engine, detail)
-    for key, tries in decode_notes(row.notes).tries.items():
+    for key, tries in notes.tries.items():
         last = f"{tries.error.type}: {tries.error.message}"
         said.append(f"step {key} has failed {_times(tries.count)} ({last}); again {_when(tries.again_at, now)}")
     for wait in detail.waits:
@@ -175,7 +181,8 @@ def _look(row: RunRow, lines: dict[str, int], now: int) -> Finding | None:
     if row.state == "quarantined":
         return _finding(row, "quarantined", row.reason, f"mend it, then `stem wf resume {row.id}`")
     if row.state == "blocked":
-        return _finding(row, "blocked", row.reason, "deploy code that fits, or `stem wf rewind` it")
+        ends = f"`stem wf cancel {row.id}{' --terminate' if row.cancel else ''}`"
+        return _finding(row, "blocked", row.reason, f"deploy code that fits, `stem wf rewind` it, or end it: {ends}")
     late = row.due_at is not None and row.due_at < now - _PATIENCE
     if late and line not in lines:
         text = f"it could go on since {_ago(row.due_at, now)}, and no living worker knows {line}"

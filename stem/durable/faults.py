@@ -15,6 +15,8 @@ def error_of(fault: BaseException) -> ErrorRecord:
         text = str(fault)
     except BaseException as broken:
         text = f"<its __str__ raised {type(broken).__name__}>"
+    if isinstance(fault, BaseExceptionGroup):
+        text = f"{fault.message}: {'; '.join(f'{type(one).__name__}: {one}' for one in fault.exceptions)}"
     return error_record(type(fault).__name__, text, lines)
 
 

@@ -16,6 +16,7 @@ from stem.durable.answers import call_value, child_value, event_value
 from stem.durable.leaving import Recalled
 from stem.durable.pending import Pending
 from stem.durable.stepping import begin_step, finish_step
+from stem.errors import WorkflowError
 
 if TYPE_CHECKING:
     from stem.durable.context import Context
@@ -31,11 +32,13 @@ class Gathering:
     def __init__(self, context: Context, execution: Execution) -> None:
         self._context, self._x = context, execution
         self._branches: list[Working | Answered] = []
+        self._closed = False
 
     async def __aenter__(self) -> Gathering:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
+        self._closed = True
         working = [one for one in self._branches if isinstance(one, Working)]
         if fault is not None:
             await self._end(working, interrupt=not isinstance(fault, Exception))
@@ -94,7 +97,7 @@ class Gathering:
         inside: bool,
     ) -> Working:
         """A step beside others, with options of its own."""
-        self._context.enter()
+        self._enter()
         begun = begin_step(self._x, self._context.prefix + step_name(name), options, fn, args, kwargs, plain_name=True)
         make = self._context.inside_branch if inside else None
         work = finish_step(self._x, begun, options, fn, args, kwargs, inside=make, branch=True)
@@ -103,26 +106,33 @@ class Gathering:
 
     def call(self, call: TaskEnqueueBuilder[Any], /) -> Answered:
         """See Gather."""
-        self._context.enter()
+        self._enter()
         pending = self._context.calling(call)
         return self._add(Answered(self._context, pending, lambda step: call_value(call, pending, step)))
 
     def run(self, call: WorkflowCall[Any], /, *, on_cancel: OnParentEnd = "cancel") -> Answered:
         """See Gather."""
-        self._context.enter()
+        self._enter()
         pending = self._context.running(call, on_cancel)
         return self._add(Answered(self._context, pending, lambda step: child_value(call, pending, step)))
 
     def wait(self, event: Topic[Any] | Mailbox[Any], /, *, key: str = "", timeout: Duration | None = None) -> Answered:
         """See Gather."""
-        self._context.enter()
+        self._enter()
         pending = self._context.waiting_for(event, key, timeout)
         return self._add(Answered(self._context, pending, lambda step: event_value(event, step)))
 
     def sleep(self, name: str, duration: Duration, /) -> Answered:
         """See Gather."""
-        self._context.enter()
+        self._enter()
         return self._add(Answered(self._context, self._context.sleeping(name, duration), lambda _: None))
+
+    def _enter(self) -> None:
+        if self._closed:
+            raise WorkflowError(
+                "the block of this gather has ended: begin its branches inside `async with ctx.gather() as g`"
+            )
+        self._context.enter()
 
     def _add(self, branch: B) -> B:
         self._branches.append(branch)

@@ -97,7 +97,7 @@ class DurableHandle(Generic[R_co]):
 
 
 async def cancel_run(engine: Engine, run: str, reason: str, *, by: str, terminate: bool) -> bool:
-    """Cancel a run and what hangs on it; False when it had ended. UnknownRunError when it is not known."""
+    """Cancel a run and what hangs on it; False when it had ended, or ends as failed. UnknownRunError when it is not known."""
     request = CancelRequest(text(reason, "the reason of a cancel"), text(by, "who cancels"))
     before = await engine.workflows.get(run, whole=False)
     answer = await engine.workflows.cancel(run, request, terminate=terminate)
@@ -107,7 +107,7 @@ async def cancel_run(engine: Engine, run: str, reason: str, *, by: str, terminat
         worker = before.row.owner.removesuffix("/runs")
         await engine.inbox.send(inbox_of(worker), RENEW, ttl_ms=COMMAND_TTL_MS)
     await settle_down(engine)
-    return answer != "ended"
+    return answer not in {"ended", "ending"}
 
 
 async def settle_down(engine: Engine) -> None:

@@ -209,7 +209,8 @@ class RunLane:
     def _told(self, execution: Execution, left: Left) -> None:
         claimed = execution.claimed
         if left == "lost":
-            log.warning("lease on run %s (%s) was lost; another worker goes on", claimed.id, claimed.workflow)
+            text = "run %s (%s) is not in this worker's hands any more: its lease was over, or somebody ended or rewound it"
+            log.warning(text, claimed.id, claimed.workflow)
         source = self._signals.runs.get(f"run_{left}")
         if source:
             source.emit(RunEvent(run_id=claimed.id, task=claimed.workflow, version=claimed.version))

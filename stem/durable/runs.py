@@ -85,7 +85,7 @@ class WorkflowsView:
     async def cancel(
         self, run: str, reason: str = "cancelled by an operator", *, by: str = "", terminate: bool = False
     ) -> bool:
-        """Ask it to end: False when it had ended, UnknownRunError. `terminate`: at once, without its clean-up."""
+        """Ask it to end: False when it had ended, or has failed and cleans up. UnknownRunError. `terminate`: at once, without its clean-up."""
         return await cancel_run(self._engine(), run, reason, by=by, terminate=terminate)
 
     async def resume(self, run: str) -> bool:
@@ -97,8 +97,8 @@ class WorkflowsView:
 
     async def rewind(self, run: str, step: str) -> None:
         """Back to before `step`, whatever the run's state; it goes on from there. What was stored is kept aside, and
-        messages that were read lie in the mailbox again. UnknownRunError; RunError when it has no such step, or a step
-        before it was undone.
+        messages that were read lie in the mailbox again. UnknownRunError; RunError when it has no such step, cleans up,
+        or has undone a step before it.
         """
         answer = await self._engine().workflows.rewind(run, step)
         if answer == "unknown_run":
@@ -107,6 +107,11 @@ class WorkflowsView:
             seen = await self.get(run)
             known = [one.key for one in seen.steps if not one.aside] + [one.key for one in seen.waits]
             raise RunError(run, f"run {run} has no step {step!r}; it has {', '.join(known) or 'none'}")
+        if answer == "undoing":
+            raise RunError(
+                run,
+                f"run {run} is being undone: rewind it when it has ended; `stem wf cancel {run} --terminate` ends it at once",
+            )
         if answer == "undone":
             seen = await self.get(run)
             keys = {one.key for one in seen.steps if not one.aside}
@@ -180,8 +185,10 @@ class WorkflowsView:
 
     async def check(self, *, workflow: str = "", limit: int = 1_000) -> AsyncIterator[tuple[Run, str]]:
         """Replay runs that have not ended against the code of today, writing nothing: each, and how they differ ("": they
-        fit). Runs of versions that are not here are told so. The newest `limit` of them.
+        fit). Runs of versions that are not here are told so. The newest `limit` of them. UnknownWorkflowError.
         """
+        if workflow:
+            self._known().get(workflow)
         known = {(one.name, one.version): one for one in self._known().declared()}
         async for seen in self._unfinished(workflow, limit):
             declared = known.get((seen.workflow, seen.version))

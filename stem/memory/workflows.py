@@ -61,7 +61,7 @@ class MemoryWorkflows:
         with self._space.lock:
             rows = self._rows()
             answers = [life.start(rows, new) for new in batch]
-            return [Started(status, row.state) for status, row in answers]
+            return [Started(status, row.state, row.workflow) for status, row in answers]
 
     async def claim(self, lines: Sequence[str], limit: int, worker: str) -> ClaimedRuns:
         with self._space.lock:

@@ -71,7 +71,7 @@ class RedisWorkflows:
         for start in range(0, len(batch), _SLICE):
             words = encode([new_run_words(new) for new in batch[start : start + _SLICE]])
             said = decode(await self._store.run("start_runs", words, durable="yes"))
-            answers += [Started(status, state) for status, state in said]
+            answers += [Started(*one) for one in said]
         return answers
 
     async def claim(self, lines: Sequence[str], limit: int, worker: str) -> ClaimedRuns:

@@ -48,7 +48,9 @@ class SqliteWorkflows:
     async def start(self, batch: Sequence[NewRun]) -> list[Started]:
         def run(step: Transaction) -> list[Started]:
             rows = SqliteRows(step)
-            return [Started(status, row.state) for status, row in (life.start(rows, new) for new in batch)]
+            return [
+                Started(status, row.state, row.workflow) for status, row in (life.start(rows, new) for new in batch)
+            ]
 
         return await self._store.write(run, weight=len(batch))
 

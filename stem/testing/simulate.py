@@ -341,7 +341,8 @@ class _World:
         """To the next timer; False when there is none."""
         claimed = await self.engine.workflows.claim([], 0, "clock")
         rows = self.engine.store.space(self.engine.namespace).runs.rows.values()
-        times = [row.due_at for row in rows if row.due_at is not None and row.state not in ENDED]
+        live = [row for row in rows if row.state not in ENDED and row.line in self._known]
+        times = [row.due_at for row in live if row.due_at is not None]
         known = [at - self.clock.now_ms() for at in times]
         known += [claimed.next_due_ms] if claimed.next_due_ms is not None else []
         for queue in await self.engine.queues.all():
@@ -365,6 +366,11 @@ class _World:
         """Why the run does not go on."""
         detail = await self.engine.workflows.get(RUN)
         assert detail is not None
+        strangers = sorted(
+            {one.workflow for one in detail.children if line_name(one.workflow, one.version) not in self._known}
+        )
+        if strangers:
+            return f"it starts {', '.join(strangers)}; give it to simulate as workflows=[...]"
         waits = ", ".join(f"{one.key} for {topic_words(one.topic)}" for one in detail.waits)
         reason = f", {detail.row.reason}" if detail.row.reason else ""
         return (

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +76,12 @@ def test_a_run_from_start_to_end(flows: Shop) -> None:
         assert flows.stem("wf", "waiters", "order.shipped", "--key", "43").out == "nobody waits for it\n"
         checked = flows.stem("wf", "check")
         assert (checked.code, checked.out) == (0, "1 run checked: this code can go on with all of them\n")
+        assert flows.stem("wf", "check", "--json").json == {"checked": 1, "differing": [], "more": False}
+        other = flows.stem("wf", "start", "orders.ask", "--id", "o42")
+        assert (other.code, other.err) == (
+            1,
+            "stem: run o42 exists already, and is one of workflow 'orders.fulfil': give this one another id\n",
+        )
         assert flows.stem("wf", "emit", "order.shipped", '"Post"', "--key", "42").out == "order.shipped is emitted\n"
         assert flows.stem("wf", "emit", "order.shipped", '"Post"', "--key", "42").code == 1
         until(flows, "o42", "succeeded")
@@ -170,6 +179,7 @@ def test_what_is_wrong_is_explained_and_found(flows: Shop) -> None:
         (("start", "orders.fulfil", "idd=1"), 2, "unknown field 'idd' of Order; did you mean 'id'?"),
         (("start", "orders.fulfil"), 2, "parameters of workflow 'orders.fulfil' were refused: id: Field required"),
         (("start", "orders.ask", "--timeout", "1s"), 2, "--timeout says how long --wait waits; add --wait"),
+        (("check", "--workflow", "orders.fulfl"), 2, "did you mean 'orders.fulfil'?"),
         (("show", "nobody"), 1, "no run 'nobody' is known"),
         (("explain", "nobody"), 1, "no run 'nobody' is known"),
         (("rewind", "nobody", "--step", "a", "--yes"), 1, "no run 'nobody' is known"),
@@ -203,3 +213,30 @@ def test_a_worker_takes_only_the_workflows_it_is_told(flows: Shop) -> None:
     assert "workflows    orders.ask@1" in worker.err
     none = flows.worker("--workflows", "none")
     assert "workflows" not in none.err
+
+
+def test_a_check_tells_that_there_are_more_runs(flows: Shop) -> None:
+    for number in range(3):
+        flows.stem("wf", "start", "orders.ask", "--id", f"a{number}")
+    checked = flows.stem("wf", "check", "--limit", "2")
+    assert (checked.code, checked.out) == (0, "2 runs checked: this code can go on with these\n")
+    assert checked.err == "stem: note: only the 2 newest were checked, and there are more: see --limit\n"
+    assert flows.stem("wf", "check", "--limit", "2", "--json").json == {"checked": 2, "differing": [], "more": True}
+
+
+def test_an_answer_that_cannot_be_written_is_an_error(flows: Shop) -> None:
+    flows.stem("wf", "start", "orders.ask", "--id", "a")
+    for words in (("wf", "ls", "--json"), ("wf", "ls"), ("--help",)):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "stem", *words],
+                cwd=flows.folder,
+                env=flows.environment,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert done.returncode == 70
+        assert "No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -21,6 +21,7 @@ from stem import (
     RetryPolicy,
     RunCancelled,
     RunError,
+    RunExistsError,
     RunFailed,
     Stem,
     StepContext,
@@ -1652,6 +1653,73 @@ async def test_attempts_of_a_plain_function_do_not_run_beside_each_other() -> No
         with pytest.raises(RunFailed, match="longer than 50 ms"):
             await run.result("5s")
     assert did == [1, 1, 1]
+
+
+async def test_branches_are_begun_inside_their_block() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        async with ctx.gather() as g:
+            _ = g.step("a", double, 1)
+        _ = g.step("late", double, 2)
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        with pytest.raises(RunFailed, match="the block of this gather has ended"):
+            await run.result("5s")
+    assert did == [("double", 1)]
+
+
+async def test_all_that_failed_at_once_is_told() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        async with ctx.gather() as g:
+            for n in range(2):
+                _ = g.options(max_retries=0).step(f"s{n}", fails, n)
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        with pytest.raises(RunFailed, match=r"2 of 2 branches failed: StepFailed: .*no 0.*; StepFailed: .*no 1"):
+            await run.result("5s")
+
+
+async def test_an_id_belongs_to_one_workflow() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.wait(paid)
+
+    @workflow("v")
+    async def v(ctx: WorkflowContext) -> str:
+        return "v"
+
+    async with World(w, v) as world:
+        await w.start(world.app, id="r")
+        with pytest.raises(RunExistsError, match="run r exists already, and is one of workflow 'w'"):
+            await v.start(world.app, id="r")
+
+
+async def test_a_cancel_or_rewind_that_comes_after_a_failure_is_too_late() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+        if did.count(("undo", value)) == 1:
+            raise ValueError("not now")
+
+    @workflow("w", cancel_after="1m")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.options(compensate=undo).step("charge", double, 1)
+        raise KeyError("broken")
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        assert not await run.cancel("never mind")
+        with pytest.raises(RunError, match="run r is being undone: rewind it when it has ended"):
+            await world.app.workflows.rewind("r", "charge")
+        told = await world.app.workflows.explain("r")
+        assert told[0] == "it has failed (KeyError: 'broken'), and is being undone"
+        world.clock.advance("1h")
+        with pytest.raises(RunFailed, match="broken"):
+            await run.result("5s")
+    assert did == [("double", 1), ("undo", 2), ("undo", 2)]
 
 
 async def test_what_of_a_clean_up_failed_is_told() -> None:

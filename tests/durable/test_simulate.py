@@ -230,3 +230,16 @@ async def test_checks_of_ones_own_are_asked_of_every_life() -> None:
 def test_the_fixture_is_there_for_users(stem_simulate: Any) -> None:
     report = asyncio.run(stem_simulate(hello_flow.hello, hello_flow.Guest(name="Ada"), pairs=3))
     assert report.result == "HELLO, ADA!"
+
+
+async def test_a_workflow_that_is_started_has_to_be_given() -> None:
+    @workflow("small")
+    async def small(ctx: WorkflowContext) -> int:
+        return 1
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.run(small.build())
+
+    with pytest.raises(Broken, match=r"it starts small; give it to simulate as workflows=\[...\]"):
+        await simulate(w)

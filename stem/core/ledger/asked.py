@@ -23,7 +23,7 @@ def send(rows: Rows, message: Message, new: NewRun | None) -> Literal["new", "du
 
 def end(
     rows: Rows, run: str, request: CancelRequest, *, terminate: bool
-) -> Literal["cancelled", "requested", "ended", "unknown"]:
+) -> Literal["cancelled", "requested", "ending", "ended", "unknown"]:
     """Cancel a run, whatever its state."""
     row = rows.run(run)
     if row is None:
@@ -42,11 +42,15 @@ def resume(rows: Rows, run: str) -> bool:
     return True
 
 
-def rewind(rows: Rows, run: str, key: str) -> Literal["rewound", "unknown_run", "unknown_step", "undone"]:
-    """Back to before the checkpoint `key`; not to behind a step whose undoing is recorded, which would count as done."""
+def rewind(rows: Rows, run: str, key: str) -> Literal["rewound", "unknown_run", "unknown_step", "undone", "undoing"]:
+    """Back to before the checkpoint `key`; not while a run cleans up, nor to behind a step that was undone, which would
+    count as done.
+    """
     row = rows.run(run)
     if row is None:
         return "unknown_run"
+    if row.cleaning:
+        return "undoing"
     steps = rows.steps(row.id)
     pos = _place_of(key, [*((one.key, one.pos) for one in steps), *((one.key, one.pos) for one in rows.waits(row.id))])
     if pos is None:

@@ -210,8 +210,10 @@ def _end_children(rows: Rows, row: RunRow, reason: str) -> None:
         rows.ring(row.line)
 
 
-def cancel(rows: Rows, row: RunRow, request: CancelRequest, *, terminate: bool) -> Literal["cancelled", "requested"]:
-    """End a run that has not ended, or ask for it."""
+def cancel(
+    rows: Rows, row: RunRow, request: CancelRequest, *, terminate: bool
+) -> Literal["cancelled", "requested", "ending"]:
+    """End a run that has not ended, or ask for it; one that has failed and cleans up ends by itself."""
     if terminate:
         row.fence = rows.next_number()
         if not row.cancel:
@@ -220,6 +222,8 @@ def cancel(rows: Rows, row: RunRow, request: CancelRequest, *, terminate: bool) 
         return "cancelled"
     if row.cancel:
         return "requested"
+    if row.cleaning:
+        return "ending"
     row.cancel = encode(msgspec.structs.replace(request, at=rows.now))
     if row.state != "running" and (not row.cleans_up or row.started_at is None):
         finish(rows, row, "cancelled", reason=request.reason)

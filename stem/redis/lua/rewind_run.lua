@@ -1,8 +1,9 @@
--- rewind_run(skew, run, key) -> rewound, unknown_run, unknown_step or undone
+-- rewind_run(skew, run, key) -> rewound, unknown_run, unknown_step, undone or undoing
 -- uses: run_life
 local id, key = ARGV[2], ARGV[3]
 local row = runs.get(id)
 if not row then return 'unknown_run' end
+if row.cleaning == 1 then return 'undoing' end
 local steps, waits = runs.all('s', id), runs.all('w', id)
 local exact, numbered
 for _, list in ipairs({steps, waits}) do

@@ -1,4 +1,4 @@
--- start_runs(skew, msgpack of {new run...}) -> msgpack {{status, state}...}
+-- start_runs(skew, msgpack of {new run...}) -> msgpack {{status, state, workflow}...}
 -- uses: base sleepers topics
 -- slowly: run_starting
 -- One run whose id is not known is written here; what it is made of is written in lib/run_life.lua.
@@ -22,4 +22,4 @@ call('ZADD', F .. 'due:' .. line, due, id)
 if cancel_at >= 0 then call('ZADD', F .. 'pol', cancel_at, id) end
 tell('R:' .. id)
 ring(line, 1)
-return cmsgpack.pack({{'new', 'queued'}})
+return cmsgpack.pack({{'new', 'queued', new[2]}})

@@ -72,6 +72,8 @@ class WorkflowsContract(Contract):
         """Checklist: 109."""
         assert await started(engine, new_run(), new_run("other")) == ["new", "new"]
         assert await started(engine, new_run(params=b'{"n":2}')) == ["exists"]
+        (answer,) = await engine.workflows.start([new_run("run", "another")])
+        assert (answer.status, answer.state, answer.workflow) == ("exists", "queued", FLOW)
         assert (await row_of(engine)).params == b'{"n":1}'
         assert len(await take_runs(engine)) == 2
 
@@ -882,6 +884,22 @@ class WorkflowsContract(Contract):
         shift(hand.claimed.lease_ms * 3 // 5, engine)
         assert await take_runs(engine) == []
         assert await state_of_run(engine) == "cancelled"
+
+    async def test_a_run_that_has_failed_and_cleans_up_ends_by_itself(self, engine: Engine) -> None:
+        """Checklist: 120, 122. Neither a cancel nor its policies change that, nor can it be rewound meanwhile."""
+        hand = Hand(engine, await begun(engine, cleans_up=True, cancel_after_ms=60_000, lease_ms=3_600_000))
+        await hand.commit(steps=(checkpoint("a"),), cleanup_ms=1_000)
+        assert await engine.workflows.cancel("run", ASKED) == "ending"
+        assert await engine.workflows.rewind("run", "a") == "undoing"
+        shift(120_000, engine)
+        assert await engine.workflows.sweep() == 0
+        assert [one.status for one in await engine.workflows.renew([Renewal(hand.claimed.receipt)])] == ["held"]
+        assert (await hand.wait(sleeping("s", 60_000))).ended
+        shift(60_000, engine)
+        hand = Hand(engine, await take_run(engine))
+        assert hand.claimed.cleaning
+        await hand.end("failed", error=b'{"type":"E","message":"m"}')
+        assert await engine.workflows.rewind("run", "a") == "rewound"
 
     @pytest.mark.parametrize("then", [Block("the code has changed", 120_000), Quarantine("it kills its workers")])
     async def test_a_clean_up_that_stands_still_keeps_its_budget(self, engine: Engine, then: Any) -> None:

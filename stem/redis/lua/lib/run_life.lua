@@ -87,6 +87,7 @@ function runs.cancel(id, row, reason, by, terminate)
     return 'cancelled'
   end
   if row.cancel ~= '' then return 'requested' end
+  if row.cleaning == 1 then return 'ending' end
   row.cancel = runs.request(reason, by, now)
   if row.state ~= 'running' and (row.cleans_up == 0 or row.started_at < 0) then
     runs.end_it(id, row, 'cancelled', '', '', reason)

@@ -84,6 +84,7 @@ end
 function runs.policy_time(row)
   if over[row.state] then return -1 end
   if row.cancel ~= '' then return standing[row.state] and -1 or row.cleanup_at end
+  if row.cleaning == 1 then return -1 end
   local a, b = row.cancel_at, row.suspend_at
   if a < 0 then return b end
   if b < 0 then return a end
