@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from stem import (
     ConfigError,
@@ -1471,6 +1471,74 @@ async def test_a_blocked_run_that_has_nothing_to_undo_can_be_cancelled() -> None
         assert told[1] == "never mind"
         assert told[2].startswith("on_cancel failed: ValidationError: it was not called: its parameters do not fit")
     assert did == []
+
+
+async def test_a_clean_up_that_cannot_be_given_its_parameters_is_not_left_out() -> None:
+    picky = False
+
+    class Picky(BaseModel):
+        n: int
+
+        @field_validator("n")
+        @classmethod
+        def check(cls, n: int) -> int:
+            if picky:
+                raise ValueError("too small")
+            return n
+
+    async def clean(ctx: WorkflowContext, p: Picky) -> None:
+        did.append(("clean", p.n))
+
+    @workflow("w", on_cancel=clean)
+    async def w(ctx: WorkflowContext, p: Picky) -> None:
+        await ctx.wait(paid)
+
+    async with World(w) as world:
+        run = await w.start(world.app, Picky(n=1), id="r")
+        await world.until("r", "suspended")
+        picky = True
+        await run.cancel()
+        seen = await world.until("r", "blocked")
+        assert seen.reason.startswith("it is cancelled, and its on_cancel cannot be called: its parameters do not fit")
+        picky = False
+        await world.app.workflows.resume("r")
+        with pytest.raises(RunCancelled):
+            await run.result("5s")
+    assert did == [("clean", 1)]
+
+
+async def test_children_are_waited_for_also_when_the_code_does_not_come_to_them() -> None:
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.sleep("s", "1h")
+        did.append("child cleaned")
+
+    @workflow("small", on_cancel=clean)
+    async def small(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.wait(paid)
+
+    broken = False
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        if broken:
+            raise ValueError("a bug")
+        await ctx.run(small.build(Number()), on_cancel="wait")
+
+    async with World(w, small) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r/small", "suspended")
+        await world.until("r", "suspended")
+        broken = True
+        await run.cancel()
+        while not (await world.app.workflows.get("r/small")).cleaning_up:
+            await asyncio.sleep(0.01)
+        await world.until("r/small", "suspended")
+        assert (await run.status()).state == "suspended"
+        world.clock.advance("1h")
+        with pytest.raises(RunCancelled):
+            await run.result("5s")
+        assert (await world.app.workflows.get("r/small")).state == "cancelled"
+    assert did == ["child cleaned"]
 
 
 async def test_a_cancel_that_comes_while_the_record_is_walked_along_undoes_all_of_it() -> None:

@@ -910,13 +910,17 @@ class WorkflowsContract(Contract):
         shift(119_000, engine)
         assert await engine.workflows.sweep() == 0
         assert await state_of_run(engine) in {"blocked", "quarantined"}
-        assert await engine.workflows.resume("run")
-        await take_run(engine)
+        if isinstance(then, Quarantine):
+            assert await engine.workflows.resume("run")
+        else:
+            shift(1_000, engine)
+        hand = Hand(engine, await take_run(engine))
+        shift(20_000, engine)
+        assert await take_runs(engine) == []
+        assert [one.status for one in await engine.workflows.renew([Renewal(hand.claimed.receipt)])] == ["held"]
         shift(29_000, engine)
-        await engine.workflows.sweep()
-        assert await state_of_run(engine) == "running"
-        shift(2_000, engine)
-        await engine.workflows.sweep()
+        assert await take_runs(engine) == []
+        assert await state_of_run(engine) == "cancelled"
 
     async def test_terminating_takes_the_run_from_its_worker(self, engine: Engine) -> None:
         """Checklist: 120."""
