@@ -102,7 +102,8 @@ def test_the_python_of_the_page_runs(page: str, tmp_path: Path, monkeypatch: pyt
             continue
         printed = io.StringIO()
         # blank lines above, so that a traceback names the line of the page
-        code = compile("\n" * (block.line - 1) + block.code, str(ROOT / page), "exec", dont_inherit=True)
+        text = block.code.replace('if __name__ == "__main__":', "if True:")  # as `python page.py` would find it
+        code = compile("\n" * (block.line - 1) + text, str(ROOT / page), "exec", dont_inherit=True)
         with contextlib.redirect_stdout(printed):
             exec(code, module.__dict__)
         if block.prints is not None:
