@@ -106,11 +106,12 @@ class Ending:
 
     async def _fail(self, error: ErrorRecord) -> Left:
         x = self._x
-        if x.undo.is_needed:
+        if x.undo.is_needed or x.undo.children:
             self._begin()
             if x.journal.notes.phase != "failing":
                 await self._note_failure(error)
             await x.undo.all()
+            await x.undo.end_children(f"its parent {x.claimed.id} has failed")
         await x.journal.commit(then=End("failed", error=encode(error)))
         log.warning("run %s (%s) failed: %s: %s", x.claimed.id, x.workflow.name, error.type, error.message)
         return "failed"

@@ -1645,6 +1645,40 @@ async def test_a_child_that_is_waited_for_ends_with_a_parent_that_has_no_clean_u
     assert did == ["child cleaned"]
 
 
+@pytest.mark.parametrize("policy", ["wait", "cancel", "abandon"])
+async def test_a_run_that_fails_ends_its_children(policy: Any) -> None:
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.sleep("s", "1h")
+        did.append("child cleaned")
+
+    @workflow("small", on_cancel=clean)
+    async def small(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.wait(paid)
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.start(small.build(Number()), on_cancel=policy)
+        await ctx.sleep("s", "1h")
+        raise ValueError("a bug")
+
+    async with World(w, small) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r/small", "suspended")
+        await world.until("r", "suspended")
+        world.clock.advance("1h")
+        if policy == "wait":
+            while not (await world.app.workflows.get("r/small")).cleaning_up:
+                await asyncio.sleep(0.01)
+            assert not (await run.status()).finished
+            await world.until("r/small", "suspended")
+            world.clock.advance("1h")
+        with pytest.raises(RunFailed, match="a bug"):
+            await run.result("5s")
+        child = await world.app.workflows.get("r/small")
+        assert (child.state == "cancelled") == (policy == "wait")
+        assert bool(child.cancel_reason) == (policy != "abandon")
+
+
 async def test_a_rewind_to_behind_what_was_undone_is_refused() -> None:
     async def undo(value: int) -> None:
         did.append(("undo", value))
