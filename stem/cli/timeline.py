@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from stem.cli.output import Column, age, one_line, table
-from stem.durable.ending import CLEANUP
+from stem.core.run import CLEANUP
 from stem.values import plain
 
 if TYPE_CHECKING:

@@ -305,7 +305,10 @@ def resume(asked: Said, run_ids: tuple[str, ...]) -> int:
     return _each(asked, run_ids, lambda app, run: app.workflows.resume(run), _RESUME)
 
 
-_CANCEL: Final = ("is cancelled, or will be by its worker", "had ended already, or has failed and ends by itself")
+_CANCEL: Final = (
+    "is cancelled, or will be by its worker",
+    "had ended already, or has failed and is being undone: only --terminate ends it now",
+)
 _RESUME: Final = ("goes on", "is neither quarantined nor blocked")
 
 

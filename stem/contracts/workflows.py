@@ -223,6 +223,14 @@ class Workflows(Protocol):
         ...
 
 
+class WorkError(Exception):
+    """What a user's own code raised inside a transaction of the store, as `fault`; nothing of it was stored."""
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
 @runtime_checkable
 class Transactional(Protocol):
     """What a store of workflows also offers when users' own SQL can be part of its steps."""
@@ -230,6 +238,7 @@ class Transactional(Protocol):
     async def transact(self, receipt: Receipt, change: Change, work: Callable[[Any], Step]) -> tuple[Committed, Step]:
         """As `commit`, with `work` in the same transaction: it is given the connection and makes one more checkpoint.
 
-        What `work` raises undoes everything and comes out here. When the fence is lost it is not called.
+        What `work` raises undoes everything and comes out as WorkError, but for faults of the store itself. When the fence
+        is lost it is not called.
         """
         ...

@@ -41,6 +41,8 @@ KEEP_MS: Final = 7 * 86_400_000
 EVENT_TTL_MS: Final = 7 * 86_400_000
 #: A worker that dies at the same step so many times in a row puts the run into quarantine.
 MAX_TAKEOVERS: Final = 5
+#: Places of what is done while a run ends lie behind all others.
+CLEANUP: Final = 1_000_000_000
 #: Waiting runs that one step of a store wakes; the rest follows in further steps.
 WAKE: Final = 500
 
@@ -262,11 +264,12 @@ def is_plain(change: Change) -> bool:
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
     """An effect that could not happen: a job whose unique key is held, by `holder`; a child or a job that is waited for,
-    whose id belongs to another one.
+    whose id belongs to another one. Its step is then recorded as failed. `ending`: a child of this id, of an earlier life
+    of the run, has still to end; nothing is recorded.
     """
 
     step: str
-    why: Literal["held", "exists", "duplicate"]
+    why: Literal["held", "exists", "duplicate", "ending"]
     holder: str
 
 

@@ -114,11 +114,12 @@ class Complete(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Broken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a job or a run ended that did not succeed, as its waiting run is told."""
+    """How a job or a run ended that did not succeed, as its waiting run is told; or why it was not begun at all."""
 
     id: str
     reason: str = ""
     error: ErrorRecord | None = None
+    refused: Literal["", "held", "exists", "duplicate"] = ""
 
 
 #: What else happens in the same atomic step.

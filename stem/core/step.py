@@ -34,7 +34,7 @@ class StepMeta(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is recorded of a step beside its result, so that a later replay can tell whether the code has changed.
 
     `fn`: the function's qualified name; `inputs`: digest of what it was given; `schema`: digest of its result's type;
-    `undo`: it has a compensation.
+    `undo`: it has a compensation; `source`: the id of the job or child that it began.
     """
 
     kind: Kind = "step"
@@ -43,6 +43,7 @@ class StepMeta(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     schema: str = ""
     undo: bool = False
     policy: str = ""
+    source: str = ""
 
 
 class StepOptions(msgspec.Struct, frozen=True, kw_only=True):

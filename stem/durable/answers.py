@@ -11,7 +11,7 @@ from stem.core.call import TaskEnqueueBuilder
 from stem.core.codec import faults
 from stem.core.events import TIMED_OUT, Mailbox, Topic
 from stem.core.options import text
-from stem.core.run import Refusal, Step, box_topic, event_topic
+from stem.core.run import Step, box_topic, event_topic
 from stem.core.settle import Broken
 from stem.core.workflow import WorkflowCall
 from stem.durable.leaving import Blocked
@@ -58,7 +58,7 @@ def call_value(call: TaskEnqueueBuilder[Any], pending: Pending, step: Step) -> A
     """The job's result, or the error that its handle would raise."""
     if step.outcome == "done":
         return call.request.task.results.decode(step.value)
-    told = _broken.decode(step.value)
+    told = _told(step)
     if step.outcome == "cancelled":
         raise JobCancelled(told.id or pending.key, reason=told.reason)
     error = told.error
@@ -75,20 +75,31 @@ def child_value(call: WorkflowCall[Any], pending: Pending, step: Step) -> Any:
     """The child's result, or the error that its handle would raise."""
     if step.outcome == "done":
         return call.request.workflow.results.decode(step.value)
-    told = _broken.decode(step.value)
+    told = _told(step)
     if step.outcome == "cancelled":
         raise RunCancelled(told.id or pending.key, reason=told.reason)
     error = told.error
     raise RunFailed(told.id, error_type=error.type if error else "", error_message=error.message if error else "")
 
 
-def refused(refusal: Refusal) -> Exception:
-    if refusal.why == "held":
-        return UniqueConflictError(refusal.step, refusal.holder)
-    if refusal.why == "duplicate":
-        return WorkflowError(
-            f"job {refusal.holder} is there already, and its end is not the answer to this call: give the job another id, or none"
-        )
-    return RunExistsError(
-        refusal.holder, f"run {refusal.holder} exists and is not a child of this run; give the child another id"
-    )
+def check_begun(step: Step) -> None:
+    """Raise what it was refused for, now and in every replay."""
+    if step.outcome == "failed":
+        _told(step)
+
+
+def _told(step: Step) -> Broken:
+    told = _broken.decode(step.value)
+    match told.refused:
+        case "held":
+            raise UniqueConflictError(step.key, told.id)
+        case "duplicate":
+            raise WorkflowError(
+                f"job {told.id} is there already, and its end is not the answer to this call: give the job another id, or none"
+            )
+        case "exists":
+            raise RunExistsError(
+                told.id, f"run {told.id} exists and is not a child of this run; give the child another id"
+            )
+        case _:
+            return told

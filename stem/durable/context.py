@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from stem.contracts.workflows import WorkError
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.duration import Duration, instant, milliseconds
 from stem.core.events import Mailbox, Topic
@@ -29,18 +31,20 @@ from stem.core.step import (
     STEP_RETRIES,
     StepMeta,
     StepOptions,
+    decode_meta,
     encode_meta,
     fingerprint,
+    qualified,
     step_name,
     step_options,
 )
 from stem.core.workflow import WorkflowCall
-from stem.durable.answers import call_value, child_value, event_value, refused, wait_names
+from stem.durable.answers import call_value, check_begun, child_value, event_value, wait_names
 from stem.durable.gathering import Gathering
 from stem.durable.inside import Inside
 from stem.durable.leaving import Recalled
 from stem.durable.pending import Pending
-from stem.durable.stepping import Doing, begin_step, do_step, finish_step
+from stem.durable.stepping import Doing, begin_step, do_step, finish_step, record_failure
 from stem.errors import (
     ConfigError,
     WorkflowError,
@@ -144,6 +148,8 @@ class Context:
 
     async def transaction(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         self.enter()
+        if inspect.iscoroutinefunction(fn):
+            raise ConfigError(f"ctx.transaction calls a plain function, found the async {qualified(fn)}")
         x, full = self._x, self.prefix + step_name(name)
         begun = begin_step(x, full, DEFAULT_OPTIONS, fn, args, kwargs, kind="transaction", plain_name=True)
         if begun.reached.step is not None or x.recalling:
@@ -162,7 +168,10 @@ class Context:
             meta = encode_meta(begun.meta)
             return Step(key=begun.reached.key, pos=begun.reached.pos, value=data, meta=meta, started_at=began)
 
-        await x.journal.transact(work)
+        try:
+            await x.journal.transact(work)
+        except WorkError as told:
+            await record_failure(x, begun, told.fault, began)
         x.previous = values[-1]
         return values[-1]
 
@@ -208,10 +217,10 @@ class Context:
             raise ConfigError(f"expected a call of a task, as ctx.call(charge.build(order)), found {call!r}")
         request = call.request
         key = self._x.replay.numbered(self.prefix + request.task.name)
-        meta = StepMeta("call", fn=request.task.name, inputs=fingerprint((request.args,), {}))
         job_id = request.id or self._made_id(key)
+        meta = StepMeta("call", fn=request.task.name, inputs=fingerprint((request.args,), {}), source=job_id)
         made = self._x.means.submission(call, job_id, self.run_id, key)
-        return self.begin(key, meta, source=job_id, effects=(Call(key, made),))
+        return self.begin(key, meta, effects=(Call(key, made),))
 
     async def run(self, call: WorkflowCall[Any], /, *, on_cancel: OnParentEnd = "cancel") -> Any:
         self.enter()
@@ -223,7 +232,9 @@ class Context:
         pending = self.running(call, on_cancel)
         if not pending.is_over:
             await self._x.waiting.flush()
-        return StartedChild(self, call, pending, self._child_id(call, pending.key))
+        if pending.step is not None:
+            check_begun(pending.step)
+        return StartedChild(self, call, pending)
 
     def running(self, call: WorkflowCall[Any], on_cancel: OnParentEnd) -> Pending:
         """A child that is waited for, begun."""
@@ -233,16 +244,14 @@ class Context:
             raise ConfigError(f"on_cancel must be 'cancel', 'abandon' or 'wait', found {on_cancel!r}")
         request = call.request
         key = self._x.replay.numbered(self.prefix + request.workflow.name)
-        child = self._child_id(call, key)
+        child = request.id or self._made_id(key)
         new = self._x.means.new_run(call, child, Parent(self.run_id, key, on_cancel))
-        meta = StepMeta("child", fn=request.workflow.name, inputs=fingerprint((request.params,), {}), policy=on_cancel)
-        pending = self.begin(key, meta, source=child, effects=(Spawn(key, new),))
+        inputs = fingerprint((request.params,), {})
+        meta = StepMeta("child", fn=request.workflow.name, inputs=inputs, policy=on_cancel, source=child)
+        pending = self.begin(key, meta, effects=(Spawn(key, new),))
         if on_cancel == "wait" and not pending.is_over:
-            self._x.undo.note_child(key, child, self._x.replay.next_pos - 1)
+            self._x.undo.note_child(key, pending.source, self._x.replay.next_pos - 1)
         return pending
-
-    def _child_id(self, call: WorkflowCall[Any], key: str) -> str:
-        return call.request.id or self._made_id(key)
 
     def _made_id(self, key: str) -> str:
         """An id of what this step brings about: the same in every replay, another after a rewind."""
@@ -259,8 +268,8 @@ class Context:
         key = self._x.replay.numbered(f"{self.prefix}enqueue:{call.request.task.name}")
         made = self._x.means.submission(call, call.request.id or self._made_id(key), "", "")
         inputs = fingerprint((call.request.args,), {})
-        await self._once(key, StepMeta("enqueue", fn=call.request.task.name, inputs=inputs), Call(key, made))
-        return made.id
+        meta = StepMeta("enqueue", fn=call.request.task.name, inputs=inputs, source=made.id)
+        return (await self._once(key, meta, Call(key, made))).source
 
     async def emit(self, topic: Topic[Any], value: Any, /, *, key: str = "") -> None:
         self.enter()
@@ -274,19 +283,21 @@ class Context:
         message = mailbox.message(run_id, value, id=self._made_id(name))
         await self._once(name, StepMeta("send", inputs=fingerprint((message.payload,), {})), Tell(message))
 
-    async def _once(self, key: str, meta: StepMeta, effect: RunEffect) -> None:
+    async def _once(self, key: str, meta: StepMeta, effect: RunEffect) -> StepMeta:
+        """What is recorded of it."""
         x = self._x
         reached = x.replay.reach(key, meta)
         if reached.change:
             x.differs(reached.change)
         if reached.step is not None:
-            return
+            check_begun(reached.step)
+            return decode_meta(reached.step.meta)
         if x.recalling:
             raise Recalled
         step = Step(key=key, pos=reached.pos, meta=encode_meta(meta), started_at=time.time_ns() // 1_000_000)
-        said = await x.journal.commit(steps=(step,), effects=(effect,))
-        if said.refused:
-            raise refused(said.refused[0])
+        said = await x.journal.commit(steps=(step,), effects=(effect,), pending=(key,))
+        check_begun(said.answers[0])
+        return meta
 
     async def patched(self, name: str) -> bool:
         self.enter()
@@ -329,7 +340,6 @@ class Context:
         meta: StepMeta,
         *,
         topic: str = "",
-        source: str = "",
         after_ms: int | None = None,
         on_time: Any = "done",
         effects: tuple[RunEffect, ...] = (),
@@ -340,11 +350,11 @@ class Context:
         if reached.change:
             x.differs(reached.change)
         if reached.step is not None:
-            done = Pending(key, None)
+            done = Pending(key, None, source=decode_meta(reached.step.meta).source)
             done.step = reached.step
             return done
         if reached.wait is not None:
-            pending = Pending(key, None)
+            pending = Pending(key, None, source=reached.wait.source)
             pending.deadline = reached.wait.deadline
             return x.waiting.add(pending)
         if x.recalling:
@@ -353,12 +363,12 @@ class Context:
             key=key,
             pos=reached.pos,
             topic=topic,
-            source=source,
+            source=meta.source,
             after_ms=after_ms,
             on_time=on_time,
             meta=encode_meta(meta),
         )
-        return x.waiting.add(Pending(key, wait, *effects))
+        return x.waiting.add(Pending(key, wait, *effects, source=meta.source))
 
     async def answer(self, pending: Pending) -> Step:
         """What it came to."""
@@ -369,8 +379,6 @@ class Context:
         except asyncio.CancelledError as fault:
             self._x.leave_if_cancelled(fault)
             raise
-        if pending.refusal is not None:
-            raise refused(pending.refusal)
         assert pending.step is not None
         return pending.step
 
@@ -391,12 +399,12 @@ class Optioned:
 class StartedChild:
     """A child that goes on by itself until somebody waits for it."""
 
-    def __init__(self, context: Context, call: WorkflowCall[Any], pending: Pending, child: str) -> None:
-        self._context, self._call, self._pending, self._id = context, call, pending, child
+    def __init__(self, context: Context, call: WorkflowCall[Any], pending: Pending) -> None:
+        self._context, self._call, self._pending = context, call, pending
 
     @property
     def id(self) -> str:
-        return self._id
+        return self._pending.source
 
     async def result(self) -> Any:
         self._context.enter()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stem.core.codec import EncodeError
 from stem.core.outcome import ErrorRecord, error_record
 from stem.core.replay import Replay, to_undo
-from stem.core.run import CancelRequest, End, encode
+from stem.core.run import CLEANUP, CancelRequest, End, encode
 from stem.durable.context import Context
 from stem.durable.faults import error_of
 from stem.durable.leaving import PASSING, Blocked
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from stem.durable.execution import Execution
 
 log = logging.getLogger("stem.durable")
-
-#: Places of what is done while a run ends lie behind all others.
-CLEANUP: Final = 1_000_000_000
 
 #: How a run left: for counting and logs.
 Left: TypeAlias = Literal["succeeded", "failed", "cancelled", "suspended", "blocked", "quarantined", "lost", "released"]
@@ -45,7 +42,7 @@ class Ending:
             text = f"its result takes {len(result):,} bytes, over the limit of {x.means.max_payload:,}"
             return await self.failed(error_record("PayloadTooLargeError", text))
         await x.journal.commit(then=End("succeeded", result=result))
-        return "succeeded"
+        return "succeeded" if x.journal.ended else await self._after_all()
 
     async def failed(self, error: ErrorRecord) -> Left:
         """Its code has raised: here, or in the hands of whoever claims it next and runs along the whole record."""
@@ -66,13 +63,15 @@ class Ending:
         told = await x.recall()
         owed = self._owed()
         if owed:
-            self._leave_undone(owed, told)
-        if x.journal.notes.phase == "failing" or cancel is None:
+            which, why = ", ".join(map(repr, owed)), f" ({told})" if told else ""
+            text = f"it is to be undone, and the code of today does not undo {which}{why}"
+            raise Blocked(text, self._way_out)
+        if cancel is None:
             return await self._fail(x.journal.notes.error or ErrorRecord("Exception", ""))
         error = b""
         if x.params is None and x.workflow.on_cancel is not None:
             if x.claimed.steps or x.claimed.waits:
-                raise Blocked(f"it is cancelled, and its on_cancel cannot be called: {told}. {self._way_out}")
+                raise Blocked(f"it is cancelled, and its on_cancel cannot be called: {told}", self._way_out)
             error = encode(error_record("ValidationError", f"it was not called: {told}"))
         return await self._cancel(cancel, error)
 
@@ -88,15 +87,6 @@ class Ending:
         if owed:
             raise Blocked(f"if it fails or is cancelled, the code of today does not undo {', '.join(map(repr, owed))}")
 
-    def _leave_undone(self, keys: list[str], told: str) -> None:
-        """Blocked, unless the workflow says that its code may differ from the record."""
-        x = self._x
-        why = f" ({told})" if told else ""
-        text = f"it is to be undone, and the code of today does not undo {', '.join(map(repr, keys))}{why}"
-        if x.workflow.options.on_change == "block":
-            raise Blocked(f"{text}. {self._way_out}")
-        log.warning("run %s (%s), on_change=%r: %s", x.claimed.id, x.workflow.name, x.workflow.options.on_change, text)
-
     @property
     def _way_out(self) -> str:
         run = self._x.claimed.id
@@ -110,11 +100,20 @@ class Ending:
             self._begin()
             if x.journal.notes.phase != "failing":
                 await self._note_failure(error)
+                if x.journal.cancel is not None:
+                    return await self._after_all()
             await x.undo.all()
             await x.undo.end_children(f"its parent {x.claimed.id} has failed")
         await x.journal.commit(then=End("failed", error=encode(error)))
+        if not x.journal.ended:
+            return await self._after_all()
         log.warning("run %s (%s) failed: %s: %s", x.claimed.id, x.workflow.name, error.type, error.message)
         return "failed"
+
+    async def _after_all(self) -> Left:
+        """A cancel was stored before this end could be."""
+        assert self._x.journal.cancel is not None
+        return await self.cancelled(self._x.journal.cancel)
 
     async def _note_failure(self, error: ErrorRecord) -> None:
         self._x.journal.moved(phase="failing", error=error)

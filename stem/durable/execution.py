@@ -275,7 +275,7 @@ class Execution:
             self._read_params()
             await self._body()
         except Blocked as fault:
-            told = str(fault)
+            told = fault.what
         except (Lost, HandedBack):
             raise
         except BaseException as fault:
@@ -326,8 +326,8 @@ class Execution:
             raise Blocked(change)
         if what == "block":
             raise Blocked(
-                f"the code has changed: {change}. Deploy code that fits, rewind the run, or declare the workflow with "
-                "on_change='warn' or 'rerun'"
+                f"the code has changed: {change}",
+                "Deploy code that fits, rewind the run, or declare the workflow with on_change='warn' or 'rerun'",
             )
         log.warning("run %s (%s), on_change=%r: %s", self.claimed.id, self.workflow.name, what, change)
         return what == "rerun"

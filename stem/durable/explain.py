@@ -81,7 +81,8 @@ def _ended(detail: RunDetail) -> list[str]:
     kept = [one for one in detail.steps if one.outcome == "failed" and decode_meta(one.meta).kind == "undo"]
     said += [f"{one.key.removeprefix('undo:')} was not undone: {_words_of(one.value)}" for one in kept]
     return said + [
-        f"{key} was not undone: the run ended before its compensation was called" for key in to_undo(detail.steps)
+        f"{key} has no record of being undone: its compensation was at work when the run ended, or was never called"
+        for key in to_undo(detail.steps)
     ]
 
 
@@ -181,8 +182,9 @@ def _look(row: RunRow, lines: dict[str, int], now: int) -> Finding | None:
     if row.state == "quarantined":
         return _finding(row, "quarantined", row.reason, f"mend it, then `stem wf resume {row.id}`")
     if row.state == "blocked":
-        ends = f"`stem wf cancel {row.id}{' --terminate' if row.cancel else ''}`"
-        return _finding(row, "blocked", row.reason, f"deploy code that fits, `stem wf rewind` it, or end it: {ends}")
+        rewinds = "" if row.cancel or row.cleaning else "`stem wf rewind` it, "
+        ends = f"`stem wf cancel {row.id}{' --terminate' if row.cancel or row.cleaning else ''}`"
+        return _finding(row, "blocked", row.reason, f"deploy code that fits, {rewinds}or end it: {ends}")
     late = row.due_at is not None and row.due_at < now - _PATIENCE
     if late and line not in lines:
         text = f"it could go on since {_ago(row.due_at, now)}, and no living worker knows {line}"

@@ -23,7 +23,9 @@ def error_of(fault: BaseException) -> ErrorRecord:
 def users_own(trace: Any) -> Any:
     below = step = trace
     while step is not None:
-        if step.tb_frame.f_globals.get("__name__", "").startswith(("stem.durable", "stem.worker")):
+        if step.tb_frame.f_globals.get("__name__", "").startswith(
+            ("stem.durable", "stem.worker", "stem.sqlite", "stem.core")
+        ):
             below = step.tb_next
         else:
             break

@@ -33,7 +33,11 @@ class Recalled(Leaving):
 
 
 class Blocked(Leaving):
-    """The code does not fit the record; the text says how."""
+    """The code does not fit the record: `what`, and the ways out."""
+
+    def __init__(self, what: str, ways_out: str = "") -> None:
+        super().__init__(f"{what}. {ways_out}" if ways_out else what)
+        self.what = what
 
 
 class Died(BaseException):

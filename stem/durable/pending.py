@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from stem.core.run import GoOn as Stay
-from stem.core.run import Refusal, RunEffect, Step, Suspend, Wait
-from stem.durable.leaving import Leaving, Suspended
+from stem.core.run import RunEffect, Step, Suspend, Wait
+from stem.durable.leaving import Blocked, Leaving, Suspended
 
 if TYPE_CHECKING:
     from stem.durable.journal import Journal
@@ -20,18 +20,22 @@ PATIENCE: Final = 5.0
 
 
 class Pending:
-    """One thing that is waited for: an answer in the store, or with `again_at` the time of another attempt."""
+    """One thing that is waited for: an answer in the store, or with `again_at` the time of another attempt.
 
-    def __init__(self, key: str, wait: Wait | None, *effects: RunEffect, again_at: int | None = None) -> None:
-        self.key, self.wait, self.effects, self.again_at = key, wait, effects, again_at
+    `source`: the id of the job or child that it began, in this claim or before.
+    """
+
+    def __init__(
+        self, key: str, wait: Wait | None, *effects: RunEffect, again_at: int | None = None, source: str = ""
+    ) -> None:
+        self.key, self.wait, self.effects, self.again_at, self.source = key, wait, effects, again_at, source
         self.deadline: int | None = None if wait is None else wait.deadline
         self.step: Step | None = None
-        self.refusal: Refusal | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether there is an answer."""
-        return self.step is not None or self.refusal is not None
+        return self.step is not None
 
 
 class Waiting:
@@ -143,9 +147,9 @@ class Waiting:
             if (answered := self._pending.pop(step.key, None)) is not None:
                 answered.step = step
         for refusal in said.refused:
-            if (refused := self._pending.pop(refusal.step, None)) is not None:
-                refused.refusal = refusal
-        if said.answers or said.refused:
+            if refusal.why == "ending":
+                raise Blocked(f"its child {refusal.holder}, of an earlier life of the run, has still to end")
+        if said.answers:
             self._tell_branches()
 
     async def flush(self) -> None:

@@ -13,7 +13,7 @@ from stem.core.codec import faults
 from stem.core.cursor import page_size
 from stem.core.events import Mailbox, Topic
 from stem.core.registry import Workflows
-from stem.core.run import RunState, box_topic, event_topic
+from stem.core.run import CLEANUP, RunState, box_topic, event_topic
 from stem.core.run_view import MessageView, Run
 from stem.core.step import undo_key
 from stem.core.workflow import WorkflowCall
@@ -105,12 +105,15 @@ class WorkflowsView:
             raise UnknownRunError(run)
         if answer == "unknown_step":
             seen = await self.get(run)
-            known = [one.key for one in seen.steps if not one.aside] + [one.key for one in seen.waits]
+            known = [one.key for one in seen.steps if not one.aside and one.pos < CLEANUP] + [
+                one.key for one in seen.waits
+            ]
             raise RunError(run, f"run {run} has no step {step!r}; it has {', '.join(known) or 'none'}")
         if answer == "undoing":
             raise RunError(
                 run,
-                f"run {run} is being undone: rewind it when it has ended; `stem wf cancel {run} --terminate` ends it at once",
+                f"run {run} is being cancelled or undone: rewind it when it has ended; `stem wf cancel {run} --terminate` "
+                "ends it at once",
             )
         if answer == "undone":
             seen = await self.get(run)

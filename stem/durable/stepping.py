@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
@@ -144,7 +144,7 @@ async def finish_step(
         doing = Doing(reached.key, reached.pos, begun.iteration, 1, execution.previous)
         value = await _do(execution, begun, doing, options, fn, args, kwargs, inside, branch, again=again)
     if options.compensate is not None:
-        execution.undo.note(reached.key, options.compensate, value)
+        execution.undo.note(reached.key, reached.pos, options.compensate, value)
     if branch:
         leave_if_told()
     else:
@@ -251,6 +251,14 @@ async def _after_failure(
     text = "run %s, step %s: attempt %d failed, again in %d ms: %s: %s"
     log.info(text, execution.claimed.id, key, doing.attempt, wait_ms, error.type, error.message)
     await wait_for_turn(execution, key, branch=branch)
+
+
+async def record_failure(execution: Execution, begun: Begun, fault: BaseException, began: int) -> NoReturn:
+    """Store that a step has failed for good; StepFailed."""
+    doing = Doing(begun.reached.key, begun.reached.pos, begun.iteration, 1, None)
+    step = _checkpoint(doing, begun.meta, began, value=encode(error_of(fault)), failed=True)
+    await execution.journal.commit(steps=(step,))
+    raise step_failed(step) from fault
 
 
 async def to_its_end(commit: Coroutine[Any, Any, object]) -> None:
@@ -361,13 +369,14 @@ async def _in_a_thread(
     try:
         return await asyncio.shield(future)
     except (asyncio.CancelledError, Leaving) as fault:
-        if submitted.cancel() or (future.done() and not future.cancelled()):
+        if submitted.cancel():
             raise
+        timed_out = limit is not None and limit.expired()
         run.interrupt(Interrupted)
         stop = await _last_word(execution, future, fault)
     if not future.done() and not execution.is_leaving:
         log.warning("run %s: %s was told to end and goes on in its thread", execution.claimed.id, qualified(call))
-    if not future.done() or (limit is not None and limit.expired()) or future.exception() is not None:
+    if not future.done() or timed_out or future.exception() is not None:
         raise stop
     return future.result()
 

@@ -23,7 +23,7 @@ class Undo:
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
-        self._done: dict[str, tuple[Callable[..., Any], Any]] = {}
+        self._done: dict[str, tuple[int, Callable[..., Any], Any]] = {}
         self.children: dict[str, tuple[str, int]] = {}
 
     def __contains__(self, key: str) -> bool:
@@ -34,9 +34,9 @@ class Undo:
         """Whether anything was done that can be undone."""
         return bool(self._done)
 
-    def note(self, key: str, fn: Callable[..., Any], value: Any) -> None:
-        """This step was done, and `fn` undoes it."""
-        self._done[key] = (fn, value)
+    def note(self, key: str, pos: int, fn: Callable[..., Any], value: Any) -> None:
+        """This step, at this place, was done, and `fn` undoes it."""
+        self._done[key] = (pos, fn, value)
 
     def note_child(self, key: str, child: str, pos: int) -> None:
         """This child is to be ended and waited for."""
@@ -50,8 +50,10 @@ class Undo:
                 self.note_child(wait.key, wait.source, wait.pos)
 
     async def all(self) -> None:
-        """Undo, the last first. One that fails is logged, and the others are undone all the same."""
-        for key, (fn, value) in reversed(list(self._done.items())):
+        """Undo, the last first by their places, which every replay gives alike. One that fails is logged, and the others
+        are undone all the same.
+        """
+        for key, (_, fn, value) in sorted(self._done.items(), key=lambda one: -one[1][0]):
             try:
                 await do_step(
                     self._execution, undo_key(key), DEFAULT_OPTIONS, fn, (value,), {}, kind="undo", plain_name=True

@@ -251,6 +251,27 @@ def is_busy(fault: Exception) -> bool:
     return _code(fault) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
+#: Faults that lie in the file or the machine, and not in a statement.
+_STORES: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+def is_the_stores(fault: BaseException) -> bool:
+    """Whether a fault inside a transaction is the store's, so that the same may work later."""
+    return isinstance(fault, sqlite3.Error) and _code(fault) in _STORES
+
+
 def _code(fault: Exception) -> int | None:
     """SQLite's primary result code; the upper bytes only say more about it."""
     code = getattr(fault, "sqlite_errorcode", None)

@@ -21,6 +21,7 @@ from stem.contracts.workflows import (
     Sent,
     Started,
     Waiter,
+    WorkError,
     told,
 )
 from stem.core import cursor as cursors
@@ -28,6 +29,7 @@ from stem.core.ledger import asked, life, waking
 from stem.core.ledger.commit import commit
 from stem.core.run import ENDED, CancelRequest, Change, Committed, Event, Message, NewRun, RunRow, Step, is_plain
 from stem.sqlite.bells import Bells, sleep_on
+from stem.sqlite.connect import is_the_stores
 from stem.sqlite.desk import Answer
 from stem.sqlite.run_looks import events, find_detail, list_runs, list_waiters
 from stem.sqlite.run_rows import SqliteRows, commit_plainly, find_run, has_todo, next_due, next_policy
@@ -115,7 +117,12 @@ class SqliteWorkflows:
             made: list[Step] = []
 
             def once() -> Step:
-                made.append(work(Shared(step)))
+                try:
+                    made.append(work(Shared(step)))
+                except BaseException as fault:
+                    if is_the_stores(fault):
+                        raise
+                    raise WorkError(fault) from fault
                 return made[-1]
 
             return commit(SqliteRows(step), receipt, change, once), made

@@ -24,6 +24,14 @@ _MOST: Final = 500
 _OWED_AGAIN: Final = 0.02
 
 
+class _RolledBack(Exception):  # noqa: N818 - never leaves this file
+    """A user's own SQL (`OR ROLLBACK`) has undone the whole transaction, which others shared."""
+
+    def __init__(self, by: Call) -> None:
+        super().__init__()
+        self.by = by
+
+
 class Writer(Desk):
     """Calls that fail are undone alone; a commit that fails fails for all. Futures are told, then bells are rung."""
 
@@ -84,6 +92,11 @@ class Writer(Desk):
                 log.warning("another file lies at %s now; it was opened in place of the one before", self._path)
             if not self._answered_by_probes(calls):
                 bells, served = self._commit(calls)
+        except _RolledBack as fault:
+            self._names.forget()
+            calls.remove(fault.by)  # what it undid of the others is done again without it
+            calls.insert(0, fault.by)
+            served = 1
         except Exception as fault:
             roll_back(self._conn)
             self._names.forget()
@@ -157,10 +170,12 @@ class Writer(Desk):
                 call.value = call.run(step)
                 step.finish()
         except Exception as fault:
-            if not alone and not self._conn.in_transaction:
-                raise
-            self._names.forget()
             call.error = self._meaning(fault)
+            if not alone and not self._conn.in_transaction:
+                if isinstance(fault, sqlite3.Error):
+                    raise
+                raise _RolledBack(call) from fault
+            self._names.forget()
             return []
         return step.bells
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from stem import (
     Mailbox,
     RunFailed,
     Stem,
+    StepFailed,
     Topic,
     Transaction,
     WorkflowContext,
@@ -215,6 +216,71 @@ async def test_a_step_and_its_sql_are_one_transaction(tmp_path: Path) -> None:
             await (await booking.start(app, Order(id="y", total=0))).result("5s")
         run = await booking.start(app, Order(id="3"))
         assert await run.result("5s") == 4
+
+
+BAD_SQL = {
+    "taken": ("INSERT INTO seat VALUES (1)", "IntegrityError: UNIQUE constraint failed"),
+    "unknown": ("INSERT INTO seats VALUES (1)", "OperationalError: no such table: seats"),
+    "typo": ("INSRT INTO seat VALUES (1)", "OperationalError: near"),
+    "rolled back": ("INSERT OR ROLLBACK INTO seat VALUES (1)", "IntegrityError: UNIQUE constraint failed"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(BAD_SQL))
+async def test_sql_that_fails_is_a_step_that_has_failed(tmp_path: Path, kind: str) -> None:
+    free = False
+
+    def seat(tx: Transaction) -> int:
+        tx.execute("CREATE TABLE IF NOT EXISTS seat (id INTEGER PRIMARY KEY)")
+        tx.execute("INSERT OR IGNORE INTO seat VALUES (1)")
+        if not free:
+            tx.execute(BAD_SQL[kind][0])
+        return 1
+
+    @workflow("seats")
+    async def seats(ctx: WorkflowContext) -> str:
+        try:
+            await ctx.transaction("seat", seat)
+        except StepFailed as fault:
+            said = f"{fault.error_type}: {fault.error_message}"
+        else:
+            said = "taken"
+        await ctx.wait(shipped, key="go")
+        return said
+
+    app = Stem(f"sqlite:///{tmp_path / 'stem.db'}", workflows=[seats])
+    async with app, app.worker():
+        runs = [await seats.start(app, id=f"r{n}") for n in range(4)]
+        async for seen in runs[-1].watch():
+            if seen.waits:
+                break
+        free = True
+        await shipped.emit(app, "x", key="go")
+        for run in runs:
+            assert (await run.result("10s")).startswith(BAD_SQL[kind][1])
+
+
+async def test_ctx_transaction_calls_a_plain_function_and_whatever_it_raises_is_its_failure(tmp_path: Path) -> None:
+    async def wrong(tx: Transaction) -> int:
+        return 1
+
+    def leaves(tx: Transaction) -> int:
+        raise SystemExit(3)
+
+    @workflow("a")
+    async def a(ctx: WorkflowContext) -> None:
+        await ctx.transaction("x", cast("Any", wrong))
+
+    @workflow("b")
+    async def b(ctx: WorkflowContext) -> None:
+        await ctx.transaction("x", leaves)
+
+    app = Stem(f"sqlite:///{tmp_path / 'stem.db'}", workflows=[a, b])
+    async with app, app.worker():
+        with pytest.raises(RunFailed, match=r"ctx\.transaction calls a plain function, found the async"):
+            await (await a.start(app)).result("5s")
+        with pytest.raises(RunFailed, match="SystemExit: 3"):
+            await (await b.start(app)).result("5s")
 
 
 async def test_a_cancel_reaches_a_worker_in_another_process_at_once(app: Stem) -> None:

@@ -32,15 +32,18 @@ from stem import (
     UniqueConflictError,
     WorkflowContext,
     WorkflowDefinition,
+    WorkflowError,
     task,
     workflow,
 )
-from stem.core.run import Event, NewRun, event_topic
+from stem.core.ledger.asked import end
+from stem.core.run import CancelRequest, Event, NewRun, event_topic
 from stem.core.step import DEFAULT_OPTIONS
 from stem.core.unique import Unique
 from stem.core.workflow import AnyDeclaredWorkflow
 from stem.durable.context import Context
 from stem.durable.lane import RunLane
+from stem.memory.run_rows import MemoryRows
 from stem.testing import FakeClock, FakeStem
 
 pytestmark = pytest.mark.anyio
@@ -1436,7 +1439,9 @@ async def test_a_compensation_taken_out_of_the_code_is_missed() -> None:
             assert "the code of today does not undo 'charge'. Deploy" in seen.reason
             assert await world.app.workflows.cancel(f"r{n}", "given up", terminate=True)
             told = await world.app.workflows.explain(f"r{n}")
-            assert told[-1] == "charge was not undone: the run ended before its compensation was called"
+            assert told[-1] == (
+                "charge has no record of being undone: its compensation was at work when the run ended, or was never called"
+            )
 
 
 async def test_a_blocked_run_that_has_nothing_to_undo_can_be_cancelled() -> None:
@@ -1697,9 +1702,10 @@ async def test_a_rewind_to_behind_what_was_undone_is_refused() -> None:
         with pytest.raises(RunFailed):
             await run.result("5s")
         good = True
-        for step in ("ship", "undo:charge"):
-            with pytest.raises(RunError, match="run r has undone charge: rewind it to 'charge' or before"):
-                await world.app.workflows.rewind("r", step)
+        with pytest.raises(RunError, match="run r has undone charge: rewind it to 'charge' or before"):
+            await world.app.workflows.rewind("r", "ship")
+        with pytest.raises(RunError, match="run r has no step 'undo:charge'; it has look, charge, ship"):
+            await world.app.workflows.rewind("r", "undo:charge")
         await world.app.workflows.rewind("r", "charge")
         assert await run.result("5s") == 1
     assert did == [("double", 5), ("double", 1), ("fails", 7), ("undo", 2), ("double", 1), ("double", 7)]
@@ -1814,7 +1820,7 @@ async def test_a_cancel_or_rewind_that_comes_after_a_failure_is_too_late() -> No
         run = await w.start(world.app, id="r")
         await world.until("r", "suspended")
         assert not await run.cancel("never mind")
-        with pytest.raises(RunError, match="run r is being undone: rewind it when it has ended"):
+        with pytest.raises(RunError, match="run r is being cancelled or undone: rewind it when it has ended"):
             await world.app.workflows.rewind("r", "charge")
         told = await world.app.workflows.explain("r")
         assert told[0] == "it has failed (KeyError: 'broken'), and is being undone"
@@ -1822,6 +1828,263 @@ async def test_a_cancel_or_rewind_that_comes_after_a_failure_is_too_late() -> No
         with pytest.raises(RunFailed, match="broken"):
             await run.result("5s")
     assert did == [("double", 1), ("undo", 2), ("undo", 2)]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("what", ["held", "duplicate", "exists"])
+async def test_what_was_refused_is_refused_in_every_replay(what: str, at_once: bool) -> None:
+    @task("job", unique=Unique())
+    async def job(p: Number) -> None: ...
+
+    @task("free")
+    async def free(p: Number) -> None: ...
+
+    @workflow("small")
+    async def small(ctx: WorkflowContext, p: Number) -> None: ...
+
+    calls: dict[str, Any] = {"held": job.build(Number()), "duplicate": free.build(Number()).id("known")}
+    refusals: dict[str, type[Exception]] = {
+        "held": UniqueConflictError,
+        "duplicate": WorkflowError,
+        "exists": RunExistsError,
+    }
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        try:
+            async with ctx.gather() as g:
+                match what, at_once:
+                    case "exists", True:
+                        _ = g.run(small.build(Number()).id("s"))
+                    case "exists", False:
+                        await ctx.run(small.build(Number()).id("s"))
+                    case _, True:
+                        _ = g.call(calls[what])
+                    case _:
+                        await ctx.call(calls[what])
+                _ = g.sleep("beside", "10m")
+        except refusals[what] as fault:
+            did.append(type(fault))
+        await ctx.options(compensate=refund).step("a", double, 1)
+        await ctx.sleep("s", "1h")
+        return "gone on"
+
+    async def refund(value: int) -> None: ...
+
+    async with World(w, small, tasks=(job, free)) as world:
+        await job.build(Number()).delay("10d").enqueue(world.app)
+        await free.build(Number()).id("known").delay("10d").enqueue(world.app)
+        await small.start(world.app, Number(), id="s")
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        world.clock.advance("11m")
+        await asyncio.sleep(0.05)
+        world.clock.advance("1h")
+        assert await run.result("5s") == "gone on"
+    assert set(did) == {refusals[what], ("double", 1)}
+    assert did.count(("double", 1)) == 1
+
+
+async def test_a_job_that_could_not_be_enqueued_is_not_taken_for_one_in_a_replay() -> None:
+    @task("job", unique=Unique())
+    async def job(p: Number) -> None: ...
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        try:
+            told = await ctx.enqueue(job.build(Number()))
+        except UniqueConflictError as fault:
+            told = f"held by {fault.holder}"
+        await ctx.sleep("s", "1h")
+        return told
+
+    async with World(w, tasks=(job,)) as world:
+        await job.build(Number()).id("first").delay("10d").enqueue(world.app)
+        run = await w.start(world.app, id="r")
+        await world.until("r", "suspended")
+        world.clock.advance("1h")
+        assert await run.result("5s") == "held by first"
+
+
+async def test_a_child_of_somebody_else_cannot_be_started() -> None:
+    @workflow("small")
+    async def small(ctx: WorkflowContext, p: Number) -> None: ...
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> str:
+        try:
+            await ctx.start(small.build(Number()).id("s"))
+        except RunExistsError:
+            return "refused"
+        return "taken"
+
+    async with World(w, small) as world:
+        await small.start(world.app, Number(), id="s")
+        assert await (await w.start(world.app)).result("5s") == "refused"
+
+
+async def test_branches_are_undone_by_their_places_whoever_ended_first() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+        if did.count(("undo", value)) == 1:
+            raise ValueError("not now")
+
+    first = asyncio.Event()
+
+    async def late() -> int:
+        await first.wait()
+        return 1
+
+    async def early() -> int:
+        first.set()
+        return 2
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        async with ctx.gather() as g:
+            _ = g.options(compensate=undo).step("a", late)
+            _ = g.options(compensate=undo).step("b", early)
+        raise KeyError("broken")
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        for _ in range(2):  # each is undone at the second attempt, by another claim
+            await world.until("r", "suspended")
+            world.clock.advance("1h")
+            await asyncio.sleep(0.05)
+        with pytest.raises(RunFailed, match="broken"):
+            await run.result("5s")
+    assert did == [("undo", 2), ("undo", 2), ("undo", 1), ("undo", 1)]
+
+
+async def test_a_rewind_leaves_what_was_begun_before_its_step_alone() -> None:
+    @task("job")
+    async def job(p: Number) -> None: ...
+
+    @workflow("small")
+    async def small(ctx: WorkflowContext, p: Number) -> int:
+        await ctx.wait(paid, key=str(p.n))
+        return p.n
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> list[Any]:
+        child = await ctx.start(small.build(Number(n=1)))
+        queued = await ctx.enqueue(job.build(Number()))
+        await ctx.step("b", double, 1)
+        return [child.id, queued, await ctx.run(small.build(Number(n=2))), await child.result()]
+
+    async with World(w, small, tasks=(job,)) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("r/small#1", "suspended")
+        await world.until("r", "suspended")
+        await world.app.workflows.rewind("r", "b")
+        await world.until("r~1/small#1", "suspended")
+        assert (await world.app.workflows.get("r/small#1")).state == "cancelled"
+        assert (await world.app.workflows.get("r/small")).state == "suspended"
+        for n in (1, 2):
+            await paid.emit(world.app, Number(), key=str(n))
+        assert await run.result("5s") == ["r/small", "r/enqueue:job", 2, 1]
+
+
+async def test_a_child_with_an_id_of_its_own_ends_before_it_begins_anew() -> None:
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.sleep("s", "10s")
+        did.append("child cleaned")
+
+    @workflow("small", on_cancel=clean)
+    async def small(ctx: WorkflowContext, p: Number) -> int:
+        await ctx.wait(paid, key=str(p.n))
+        return p.n
+
+    life = 0
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        return await ctx.run(small.build(Number(n=life)).id("kid"))
+
+    async with World(w, small) as world:
+        run = await w.start(world.app, id="r")
+        await world.until("kid", "suspended")
+        await world.until("r", "suspended")
+        life = 1
+        await world.app.workflows.rewind("r", "small")
+        seen = await world.until("r", "blocked")
+        assert seen.reason == "its child kid, of an earlier life of the run, has still to end"
+        await paid.emit(world.app, Number(), key="0")
+        await paid.emit(world.app, Number(), key="1")
+        while not (await world.app.workflows.get("kid")).waits:
+            await asyncio.sleep(0.01)
+        world.clock.advance("10s")
+        while not (await world.app.workflows.get("kid")).finished:
+            await asyncio.sleep(0.01)
+        world.clock.advance("5s")
+        assert await run.result("5s") == 1
+    assert did == ["child cleaned"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_cancel_that_is_stored_before_the_end_wins(fails: bool) -> None:
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        did.append("clean")
+
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    @workflow("w", on_cancel=clean)
+    async def w(ctx: WorkflowContext, p: Number) -> int:
+        await ctx.options(compensate=undo).step("a", double, 1)
+        request = CancelRequest("changed their mind")  # as from another process, while this one computes
+        store = world.app.engine.store.space(world.app.engine.namespace)  # type: ignore[attr-defined]
+        end(MemoryRows(store, world.clock.now_ms()), "r", request, terminate=False)
+        if fails:
+            raise ValueError("broken")
+        return 1
+
+    async with World(w) as world:
+        run = await w.start(world.app, Number(), id="r")
+        with pytest.raises(RunCancelled, match="changed their mind"):
+            await run.result("5s")
+    assert did == [("double", 1), ("undo", 2), "clean"]
+
+
+async def test_a_plain_function_whose_time_passes_while_it_is_awaited_is_undone_too() -> None:
+    async def undo(value: int) -> None:
+        did.append(("undo", value))
+
+    payments = queue.SimpleQueue[int]()
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        did.append("begun")
+        await ctx.options(compensate=undo, timeout=0.3).step("pay", payments.get)
+
+    async with Stem.in_memory(workflows=[w]) as app, app.worker():
+        run = await w.start(app, id="r")
+        while not did:
+            await asyncio.sleep(0.01)
+        await run.cancel()
+        await asyncio.sleep(0.5)
+        payments.put(7)
+        with pytest.raises(RunCancelled):
+            await run.result("5s")
+    assert did == ["begun", ("undo", 7)]
+
+
+async def test_a_clean_up_cannot_be_rewound_to() -> None:
+    async def clean(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.step("tidy", double, 1)
+
+    @workflow("w", on_cancel=clean)
+    async def w(ctx: WorkflowContext, p: Number) -> None:
+        await ctx.wait(paid)
+
+    async with World(w) as world:
+        run = await w.start(world.app, Number(), id="r")
+        await world.until("r", "suspended")
+        await run.cancel()
+        await world.until("r", "cancelled")
+        with pytest.raises(RunError, match="run r has no step 'cleanup:tidy'; it has none"):
+            await world.app.workflows.rewind("r", "cleanup:tidy")
 
 
 async def test_what_of_a_clean_up_failed_is_told() -> None:

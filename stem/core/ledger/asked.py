@@ -7,7 +7,7 @@ from typing import Literal
 from stem.core.ledger.life import cancel, save, start
 from stem.core.ledger.rows import Rows
 from stem.core.ledger.waking import deliver
-from stem.core.run import ENDED, STANDING, CancelRequest, Message, NewRun, encode
+from stem.core.run import CLEANUP, ENDED, STANDING, CancelRequest, Message, NewRun, encode
 from stem.core.step import undo_key
 
 
@@ -49,10 +49,11 @@ def rewind(rows: Rows, run: str, key: str) -> Literal["rewound", "unknown_run", 
     row = rows.run(run)
     if row is None:
         return "unknown_run"
-    if row.cleaning:
+    if row.state not in ENDED and (row.cancel or row.cleaning):
         return "undoing"
     steps = rows.steps(row.id)
-    pos = _place_of(key, [*((one.key, one.pos) for one in steps), *((one.key, one.pos) for one in rows.waits(row.id))])
+    places = {one.key: one.pos for one in steps} | {one.key: one.pos for one in rows.waits(row.id)}
+    pos = _place_of(key, [(name, place) for name, place in places.items() if place < CLEANUP])
     if pos is None:
         return "unknown_step"
     known = {one.key for one in steps}
@@ -66,7 +67,7 @@ def rewind(rows: Rows, run: str, key: str) -> Literal["rewound", "unknown_run", 
             rows.drop_wait(row.id, wait)
     keys = [one.key for one in gone]
     rows.mark_unread(row.id, keys)
-    kept = {one.key for one in steps} - set(keys)
+    kept = ({one.key for one in steps} | {one.key for one in rows.waits(row.id)}) - set(keys)
     for child in rows.children(row.id):
         if child.parent_step not in kept and child.state not in ENDED and child.parent_policy != "abandon":
             request = CancelRequest(f"its parent {row.id} was rewound to {key}", f"parent {row.id}")

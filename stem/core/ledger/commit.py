@@ -9,7 +9,7 @@ import msgspec
 
 from stem.core.ledger.life import cancel, finish, held, put_to_sleep, save, start
 from stem.core.ledger.rows import Rows
-from stem.core.ledger.waking import answer_late, deliver, emit, register
+from stem.core.ledger.waking import answer, answer_late, deliver, emit, register
 from stem.core.run import (
     ENDED,
     Block,
@@ -29,7 +29,9 @@ from stem.core.run import (
     Stop,
     Suspend,
     Tell,
+    encode,
 )
+from stem.core.settle import Broken
 from stem.values import Receipt
 
 
@@ -42,15 +44,21 @@ def commit(rows: Rows, receipt: Receipt, change: Change, work: Callable[[], Step
         return Committed(status="repeated", cancel=row.cancel_request, now=rows.now)
     row.number = change.number
     made = (work(),) if work is not None else ()
+    refused = [one for effect in change.effects if (one := _begin(rows, row, change, effect)) is not None]
+    told = {one.step: encode(Broken(one.holder, refused=one.why)) for one in refused if one.why != "ending"}
     for step in (*change.steps, *made):
-        _checkpoint(rows, row, step, rerun=change.rerun)
+        _checkpoint(rows, row, _as_told(step, told), rerun=change.rerun)
     for wait in change.waits:
-        register(rows, row, wait)
-    for key in change.drop:
+        if not any(one.step == wait.key and one.why == "ending" for one in refused):
+            register(rows, row, wait)
+    for key in (*change.drop, *told):
         wait_ = rows.wait(row.id, key)
-        if wait_ is not None:
+        if wait_ is not None and key in told:
+            answer(rows, row, wait_, "failed", told[key])
+        elif wait_ is not None:
             rows.drop_wait(row.id, wait_)
-    refused = [one for effect in change.effects if (one := _bring_about(rows, row, effect)) is not None]
+    for effect in change.effects:
+        _bring_about(rows, row, effect)
     if change.steps or made or isinstance(change.then, Suspend | End):
         row.takeovers = row.blocks = 0
     _note(row, change, rows.now)
@@ -97,16 +105,32 @@ def _note(row: RunRow, change: Change, now: int) -> None:
         row.cleaning, row.cleanup_at = True, now + change.cleanup_ms
 
 
-def _bring_about(rows: Rows, row: RunRow, effect: RunEffect) -> Refusal | None:
+def _begin(rows: Rows, row: RunRow, change: Change, effect: RunEffect) -> Refusal | None:
+    """Begin a job or a child, unless it is refused."""
     match effect:
         case Call(step, submission):
             status, holder = rows.publish(submission)
             if status == "held":
                 return Refusal(step, status, holder)
-            if status == "duplicate" and rows.wait(row.id, step) is not None:
-                return Refusal(step, status, submission.id)
+            awaited = any(wait.key == step for wait in change.waits) or rows.wait(row.id, step) is not None
+            return Refusal(step, status, submission.id) if status == "duplicate" and awaited else None
         case Spawn(step, new):
             return _spawn(rows, row, step, new)
+        case _:
+            return None
+
+
+def _as_told(step: Step, told: dict[str, bytes]) -> Step:
+    """The checkpoint of what was to be begun says when it was refused."""
+    value = told.get(step.key)
+    return step if value is None else msgspec.structs.replace(step, outcome="failed", value=value)
+
+
+def _bring_about(rows: Rows, row: RunRow, effect: RunEffect) -> None:
+    """All that cannot be refused."""
+    match effect:
+        case Call() | Spawn():
+            pass
         case Say(event):
             emit(rows, event)
         case Tell(message):
@@ -119,15 +143,18 @@ def _bring_about(rows: Rows, row: RunRow, effect: RunEffect) -> Refusal | None:
                 cancel(rows, other, request, terminate=False)
         case _:
             assert_never(effect)
-    return None
 
 
 def _spawn(rows: Rows, row: RunRow, step: str, new: NewRun) -> Refusal | None:
-    """A child of this step that is there is of an earlier life of the run: taken as it is, or begun anew if it has ended."""
+    """A child of this step that is there is of an earlier life of the run: taken as it is, or begun anew if it has ended;
+    one that is being cancelled has to end first.
+    """
     if new.parent is not None and new.parent.policy == "wait":
         row.cleans_up = True
     there = rows.run(new.id)
     mine = there is not None and there.parent is not None and there.parent == new.parent
+    if mine and there is not None and there.cancel and there.state not in ENDED:
+        return Refusal(step, "ending", new.id)
     status, child = start(rows, msgspec.structs.replace(new, if_exists="restart") if mine else new)
     return Refusal(step, "exists", child.id) if status == "exists" and not mine else None
 
@@ -141,6 +168,10 @@ def _then(rows: Rows, row: RunRow, change: Change, *, stays: bool) -> bool:
     """Carry out what becomes of the run itself; whether it has left its worker."""
     now, then = rows.now, change.then
     match then:
+        case End(state) if state != "cancelled" and row.cancel and not row.cleaning:
+            row.due_at = held_until(row.due_at, row.lease_ms, now)  # it was cancelled before
+            save(rows, row)
+            return False
         case End(state, result, error, reason):
             finish(rows, row, state, result=result, error=error, reason=reason)
             return True

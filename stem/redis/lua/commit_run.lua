@@ -19,6 +19,44 @@ if row.number >= change[1] then
 end
 row.number = change[1]
 
+-- Jobs and children first: what is refused is recorded as failed; a child that has still to end is not waited for yet.
+local refused, told, awaited = {}, {}, {}
+for _, w in ipairs(change[3]) do awaited[w[1]] = true end
+
+local function refuse(step, why, holder)
+  refused[#refused + 1] = {step, why, holder}
+  if why ~= 'ending' then told[step] = '{"id":' .. runs.quoted(holder) .. ',"refused":"' .. why .. '"}' end
+end
+
+local function begin_job(step, words)
+  if #words == 2 then return put_out(words[1], words[2]) end
+  local status, holder = publish(words, job_rings)
+  if status == 2 then
+    refuse(step, 'held', holder)
+  elseif status == 0 and (awaited[step] or runs.wait(id, step)) then
+    refuse(step, 'duplicate', words[1])
+  end
+end
+
+local function begin_child(step, new)
+  if new[14] == 'wait' then row.cleans_up = 1 end
+  local there = runs.get(new[1])
+  local mine = there and there.parent_run == new[12] and there.parent_step == new[13] and there.parent_policy == new[14]
+  if mine and there.cancel ~= '' and not over[there.state] then
+    awaited[step] = false
+    return refuse(step, 'ending', new[1])
+  end
+  if mine then new[15] = 'restart' end
+  if runs.start(new) == 'exists' and not mine then refuse(step, 'exists', new[1]) end
+end
+
+for _, effect in ipairs(change[4]) do
+  if effect[1] == 'call' then
+    begin_job(effect[2], words_of(ARGV[effect[3]]))
+  elseif effect[1] == 'spawn' then
+    begin_child(effect[2], effect[3])
+  end
+end
 for _, pair in ipairs(change[2]) do
   local key, step = pair[1], pair[2]
   local there = runs.step(id, key)
@@ -26,44 +64,30 @@ for _, pair in ipairs(change[2]) do
     if there then runs.put_aside(id, row.generation, key, there) end
     local wait = runs.wait(id, key)
     if wait then runs.drop_wait(id, key, wait) end
+    if told[key] then step[S_OUTCOME], step[S_VALUE] = 'failed', told[key] end
     step[S_ENDED_AT] = now
     runs.put_step(id, key, step)
   end
 end
-for _, w in ipairs(change[3]) do runs.register(id, w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9]) end
+for _, w in ipairs(change[3]) do
+  if awaited[w[1]] then runs.register(id, w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9]) end
+end
 for _, key in ipairs(change[5]) do
   local wait = runs.wait(id, key)
-  if wait then runs.drop_wait(id, key, wait) end
+  if wait and not told[key] then runs.drop_wait(id, key, wait) end
 end
-
-local refused = {}
+for key, value in pairs(told) do
+  local wait = runs.wait(id, key)
+  if wait then runs.answer(id, key, wait, 'failed', value) end
+end
 for _, effect in ipairs(change[4]) do
   local kind = effect[1]
-  if kind == 'call' then
-    local words = words_of(ARGV[effect[3]])
-    if #words == 2 then
-      put_out(words[1], words[2])
-    else
-      local status, holder = publish(words, job_rings)
-      if status == 2 then
-        refused[#refused + 1] = {effect[2], 'held', holder}
-      elseif status == 0 and runs.wait(id, effect[2]) then
-        refused[#refused + 1] = {effect[2], 'duplicate', words[1]}
-      end
-    end
-  elseif kind == 'spawn' then
-    local new = effect[3]
-    if new[14] == 'wait' then row.cleans_up = 1 end
-    local there = runs.get(new[1])
-    local mine = there and there.parent_run == new[12] and there.parent_step == new[13] and there.parent_policy == new[14]
-    if mine then new[15] = 'restart' end
-    if runs.start(new) == 'exists' and not mine then refused[#refused + 1] = {effect[2], 'exists', new[1]} end
-  elseif kind == 'say' then
+  if kind == 'say' then
     runs.emit(effect[2], effect[3], effect[4], effect[5])
   elseif kind == 'tell' then
     local other = runs.get(effect[2])
     if other and not over[other.state] then runs.send(effect[2], other, effect[3], effect[4], effect[5]) end
-  else
+  elseif kind == 'stop' then
     local other = runs.get(effect[2])
     if other and not over[other.state] and effect[2] ~= id then runs.cancel(effect[2], other, effect[3], effect[4], false) end
   end
@@ -84,7 +108,8 @@ for _, key in ipairs(change[6]) do
 end
 
 local ended = true
-if then_[1] == 'end' then
+local cancelled_before = row.cancel ~= '' and row.cleaning == 0
+if then_[1] == 'end' and (then_[2] == 'cancelled' or not cancelled_before) then
   runs.end_it(id, row, then_[2], then_[3], then_[4], then_[5])
 elseif then_[1] == 'suspend' and #answers == 0 and #refused == 0 and (row.cancel == '' or row.cleaning == 1) then
   local due = then_[2] >= 0 and now + then_[2] or -1

@@ -3,14 +3,16 @@
 local id, key = ARGV[2], ARGV[3]
 local row = runs.get(id)
 if not row then return 'unknown_run' end
-if row.cleaning == 1 then return 'undoing' end
+if not over[row.state] and (row.cancel ~= '' or row.cleaning == 1) then return 'undoing' end
 local steps, waits = runs.all('s', id), runs.all('w', id)
 local exact, numbered
 for _, list in ipairs({steps, waits}) do
   for _, pair in ipairs(list) do
     local pos = pair[2][S_POS]
-    if pair[1] == key and (not exact or pos < exact) then exact = pos end
-    if string.sub(pair[1], 1, #key + 1) == key .. '#' and (not numbered or pos < numbered) then numbered = pos end
+    if pos < CLEANUP then
+      if pair[1] == key and (not exact or pos < exact) then exact = pos end
+      if string.sub(pair[1], 1, #key + 1) == key .. '#' and (not numbered or pos < numbered) then numbered = pos end
+    end
   end
 end
 local place = exact or numbered
@@ -28,7 +30,11 @@ for _, pair in ipairs(steps) do
   end
 end
 for _, pair in ipairs(waits) do
-  if pair[2][S_POS] >= place or over[row.state] then runs.drop_wait(id, pair[1], pair[2]) end
+  if pair[2][S_POS] >= place or over[row.state] then
+    runs.drop_wait(id, pair[1], pair[2])
+  else
+    kept[pair[1]] = true
+  end
 end
 local mails = call('HGETALL', F .. 'm:' .. id)
 for i = 1, #mails, 2 do

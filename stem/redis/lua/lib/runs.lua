@@ -17,6 +17,8 @@ local W_TOPIC, W_DEADLINE, W_ON_TIME, W_LATE, W_SINCE, W_SOURCE = 2, 3, 5, 6, 7,
 local F, runs = P .. 'f:', {}
 local rows, before, written, told_runs, run_rings, job_rings = {}, {}, {}, {}, {}, {}
 local over = {succeeded = true, failed = true, cancelled = true}
+-- Places of what is done while a run ends lie behind all others.
+local CLEANUP = 1000000000
 local standing = {blocked = true, quarantined = true}
 
 function runs.number() return next_numbers('f:nr', 1) end
