@@ -232,6 +232,7 @@ class Context:
         pending = self.running(call, on_cancel)
         if not pending.is_over:
             await self._x.waiting.flush()
+            self._x.waiting.check()
         if pending.step is not None:
             check_begun(pending.step)
         return StartedChild(self, call, pending)

@@ -79,8 +79,7 @@ class Waiting:
                     await self._until_told()
             finally:
                 self._busy += 1
-            if self.interruption is not None:
-                raise self.interruption
+            self.check()
 
     async def _until_told(self) -> None:
         self._main = asyncio.get_running_loop().create_future()
@@ -147,10 +146,17 @@ class Waiting:
             if (answered := self._pending.pop(step.key, None)) is not None:
                 answered.step = step
         for refusal in said.refused:
-            if refusal.why == "ending":
-                raise Blocked(f"its child {refusal.holder}, of an earlier life of the run, has still to end")
+            if refusal.why == "ending":  # a branch may have asked, and it is the run that has to stand still
+                text = f"its child {refusal.holder}, of an earlier life of the run, has still to end"
+                self.interruption = Blocked(text)
+                self.tell_main()
         if said.answers:
             self._tell_branches()
+
+    def check(self) -> None:
+        """Raise what somebody interrupted it with."""
+        if self.interruption is not None:
+            raise self.interruption
 
     async def flush(self) -> None:
         """Register what is waited for before something long is begun."""
