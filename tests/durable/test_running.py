@@ -1970,6 +1970,7 @@ async def test_a_rewind_leaves_what_was_begun_before_its_step_alone() -> None:
     async def w(ctx: WorkflowContext) -> list[Any]:
         child = await ctx.start(small.build(Number(n=1)))
         queued = await ctx.enqueue(job.build(Number()))
+        did.append(child.id)
         await ctx.step("b", double, 1)
         return [child.id, queued, await ctx.run(small.build(Number(n=2))), await child.result()]
 
@@ -1984,6 +1985,7 @@ async def test_a_rewind_leaves_what_was_begun_before_its_step_alone() -> None:
         for n in (1, 2):
             await paid.emit(world.app, Number(), key=str(n))
         assert await run.result("5s") == ["r/small", "r/enqueue:job", 2, 1]
+    assert set(did) == {"r/small", ("double", 1)}
 
 
 @pytest.mark.parametrize("how", ["run", "start", "gather"])

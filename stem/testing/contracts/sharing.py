@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from stem.contracts.engine import Engine
@@ -21,7 +22,7 @@ from stem.testing.contracts import (
     take_one,
 )
 from stem.testing.contracts.limiter import MINUTE_MS, rate, room
-from stem.testing.contracts.runs import Hand, begun, state_of_run
+from stem.testing.contracts.runs import Hand, begun, checkpoint, state_of_run, steps_of_run
 
 
 class SharingContract(Contract):
@@ -141,11 +142,16 @@ class SharingContract(Contract):
         )
         assert not said.ended
         assert [(one.step, one.why, one.holder) for one in said.refused] == [("call", "held", "holder")]
+        assert [(one.key, one.outcome) for one in said.answers] == [("call", "failed")]
         assert await state_of_run(engine) == "running"
-        await hand.commit(drop=("call",))
+        again = Call("enqueue", submission("third", unique=UniqueClaim("key")))
+        await hand.commit(steps=(checkpoint("enqueue", 1),), effects=(again,))
         detail = await engine.workflows.get("run")
         assert detail is not None
         assert detail.waits == ()
+        refused = {"id": "holder", "refused": "held"}
+        assert [(one.key, one.outcome) for one in detail.steps] == [("call", "failed"), ("enqueue", "failed")]
+        assert [msgspec.json.decode(one.value) for one in detail.steps] == [refused, refused]
 
     async def test_a_job_that_is_known_is_refused_to_whoever_waits_for_it(self, engine: Engine) -> None:
         """Checklist: 10."""
@@ -159,3 +165,5 @@ class SharingContract(Contract):
         )
         assert not said.ended
         assert [(one.step, one.why, one.holder) for one in said.refused] == [("call", "duplicate", "known")]
+        told = {key: msgspec.json.decode(value) for key, value in (await steps_of_run(engine)).items()}
+        assert told == {"call": {"id": "known", "refused": "duplicate"}}

@@ -693,14 +693,44 @@ class WorkflowsContract(Contract):
         await Hand(engine, again).end("succeeded", b'"new"')
         assert await steps_of_run(engine) == {"child": b'"new"'}
 
+    async def test_a_child_that_is_being_cancelled_has_to_end_before_it_begins_anew(self, engine: Engine) -> None:
+        """Checklist: 109."""
+        hand = Hand(engine, await begun(engine))
+        child = new_run("child", "small", parent=Parent("run", "child"), cleans_up=True)
+        begin: dict[str, Any] = {
+            "waits": (Wait(key="child", pos=0, source="child"),),
+            "effects": (Spawn("child", child),),
+            "pending": ("child",),
+            "then": Suspend(),
+        }
+        await hand.commit(**begin)
+        small = Hand(engine, await take_run(engine, line_name("small", 1)))
+        hand = await _next_life(engine, "rewind", "child")
+        while await engine.workflows.sweep():
+            pass
+        said = await hand.commit(**begin)
+        assert [(one.step, one.why, one.holder) for one in said.refused] == [("child", "ending", "child")]
+        assert (said.ended, said.answers) == (False, ())
+        detail = await engine.workflows.get("run")
+        assert detail is not None
+        assert detail.waits == ()
+        await small.end("cancelled", reason="as asked")
+        assert (await hand.commit(**begin)).ended
+        assert (await take_run(engine, line_name("small", 1))).generation == 1
+
     async def test_a_child_whose_id_is_anothers_is_refused(self, engine: Engine) -> None:
         """Checklist: 109."""
         await started(engine, new_run("taken", "small"))
         hand = Hand(engine, await begun(engine))
         mine = new_run("mine", "small", parent=Parent("run", "b"))
         taken = new_run("taken", "small", parent=Parent("run", "a"))
-        said = await hand.commit(effects=(Spawn("a", taken), Spawn("b", mine)))
+        waits = (Wait(key="a", pos=0, source="taken"), Wait(key="b", pos=1, source="mine"))
+        effects = (Spawn("a", taken), Spawn("b", mine))
+        said = await hand.commit(waits=waits, effects=effects, pending=("a", "b"), then=Suspend())
         assert [(one.step, one.why, one.holder) for one in said.refused] == [("a", "exists", "taken")]
+        assert [(one.key, one.outcome) for one in said.answers] == [("a", "failed")]
+        assert msgspec.json.decode(said.answers[0].value) == {"id": "taken", "refused": "exists"}
+        assert not said.ended
         assert (await hand.commit(effects=(Spawn("b", mine),))).refused == ()
 
     @pytest.mark.parametrize("terminate", [False, True])
@@ -936,6 +966,18 @@ class WorkflowsContract(Contract):
         assert await engine.workflows.cancel("run", ASKED, terminate=True) == "ended"
         assert await state_of_run(engine) == "succeeded"
 
+    @pytest.mark.parametrize("way", ["succeeded", "failed"])
+    async def test_a_cancel_that_is_stored_first_wins_over_an_end(self, engine: Engine, way: Any) -> None:
+        """Checklist: 121."""
+        hand = Hand(engine, await begun(engine))
+        assert await engine.workflows.cancel("run", ASKED) == "requested"
+        said = await hand.end(way, error=b'{"type":"E","message":"m"}' if way == "failed" else b"")
+        assert (said.ended, said.cancel is not None) == (False, True)
+        assert await state_of_run(engine) == "running"
+        assert await engine.workflows.rewind("run", "a") == "undoing"
+        assert (await hand.end("cancelled", reason="asked")).ended
+        assert await state_of_run(engine) == "cancelled"
+
     async def test_completion_and_cancel_at_once_give_one_end(self, engine: Engine, other: Engine) -> None:
         """Checklist: 121."""
         hands = [Hand(engine, await begun(engine, f"r{n}")) for n in range(12)]
@@ -1109,6 +1151,18 @@ class WorkflowsContract(Contract):
             pass
         assert await state_of_run(engine, "child-a") == "queued"
         assert await state_of_run(engine, "child-b") == "cancelled"
+
+    async def test_a_rewind_leaves_what_was_begun_before_alone(self, engine: Engine) -> None:
+        """Checklist: 122. Its wait is there, and it still answers it."""
+        hand = Hand(engine, await begun(engine))
+        child = new_run("child", "small", parent=Parent("run", "child"))
+        await hand.commit(waits=(Wait(key="child", pos=0, source="child"),), effects=(Spawn("child", child),))
+        await hand.commit(steps=(checkpoint("b", 1),))
+        await _next_life(engine, "rewind", "b")
+        while await engine.workflows.sweep():
+            pass
+        await Hand(engine, await take_run(engine, line_name("small", 1))).end("succeeded", b'"first"')
+        assert await steps_of_run(engine) == {"child": b'"first"'}
 
     # ------------------------------------------------------------ looking
 
