@@ -117,23 +117,27 @@ def split_line(line: str) -> tuple[str, int]:
 _PLAIN: Final = """
 UPDATE run SET number = ?1, takeovers = 0, blocks = 0, changes = changes + 1, changed_at = ?2
 WHERE ns = ?3 AND id = ?4 AND fence = ?5 AND state = 'running' AND number < ?1
-RETURNING seq, due_at, lease_ms, cancel"""
+RETURNING seq, due_at, lease_ms, cancel,
+    EXISTS (SELECT 1 FROM run_wait WHERE run_wait.run = run.seq AND run_wait.key = ?6),
+    EXISTS (SELECT 1 FROM watcher WHERE watcher.ns = ?3)"""
 _PUT_STEP: Final = f"INSERT OR IGNORE INTO run_step (run, {STEP}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 
 
 def commit_plainly(step: Transaction, receipt: Receipt, change: Change) -> Committed | None:
     """A change that is one checkpoint, in few statements; None, with nothing done, when the ledger has to look."""
     now, (one,) = step.now, change.steps
-    found = step.execute(_PLAIN, (change.number, now, step.ns, *receipt)).fetchone()
+    found = step.execute(_PLAIN, (change.number, now, step.ns, *receipt, one.key)).fetchone()
     if found is None:
         return None
-    seq, due_at, lease_ms, cancel = found
+    seq, due_at, lease_ms, cancel, is_waited_for, is_watched = found
     if (until := held_until(due_at, lease_ms, now)) != due_at:
         step.execute("UPDATE run SET due_at = ? WHERE seq = ?", (until, seq))
     values = (seq, one.key, one.pos, one.outcome, one.value, one.meta, one.started_at, now, one.attempts)
     step.execute(_PUT_STEP, values)
-    step.execute("DELETE FROM run_wait WHERE run = ? AND key = ?", (seq, one.key))
-    step.ring(f"run {receipt.job_id}")
+    if is_waited_for:
+        step.execute("DELETE FROM run_wait WHERE run = ? AND key = ?", (seq, one.key))
+    if is_watched:
+        step.ring(f"run {receipt.job_id}")
     return Committed(status="done", cancel=cancel_of(cancel), now=now)
 
 

@@ -144,9 +144,9 @@ async def test_the_log_is_copied_back_and_written_anew_while_nobody_reads(engine
         await publish(engine, submission(f"job-{number}", envelope=payload))
         log.add(log_size(engine.path))
         file.add(engine.path.stat().st_size)
-    assert CHECKPOINT < max(log) < CHECKPOINT + 2_000_000
+    assert CHECKPOINT < max(log) < KEPT, "it is looked at every 20 ms"
     assert log_size(engine.path) == max(log), "it keeps its size"
-    assert len(file) == 4, "the file grows once every 16 MB"
+    assert 3 <= len(file) <= 4, "the file grows once every 16 MB"
     assert len(await take_all(engine)) == 130
 
 
