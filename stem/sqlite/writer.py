@@ -6,7 +6,6 @@ import asyncio
 import logging
 import queue
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -21,8 +20,8 @@ log = logging.getLogger("stem.sqlite")
 
 #: Weight of the calls in one transaction: beyond it the gain is small, and the first would wait for the last.
 _MOST: Final = 500
-#: How often the length of the log is looked at, seconds: right after a commit that costs about a tenth of it.
-_MEASURE_EVERY: Final = 0.02
+#: Calls after which the length of the log is looked at: right after a commit a look can cost a tenth of it.
+_MEASURE_EVERY: Final = 8
 #: When bells are owed to a process that does not listen, seconds until they are tried again.
 _OWED_AGAIN: Final = 0.02
 
@@ -53,7 +52,7 @@ class Writer(Desk):
         super().__init__("stem-sqlite-writer", loop, conn, path=path, ns=ns, reopen=reopen)
         self._now, self._busy_ms, self._bells = now, busy_ms, bells
         self._room = CHECKPOINT
-        self._measured = 0.0
+        self._unmeasured = 0
         self._turn = Turn(busy_ms)
         self._ringer = Ringer()
 
@@ -106,6 +105,7 @@ class Writer(Desk):
             self._names.forget()
             for call in calls:
                 call.error = self._meaning(fault)
+        self._unmeasured += sum(call.weight for call in calls[:served])
         self.deliver(calls[:served])
         return bells, calls[served:]
 
@@ -150,10 +150,9 @@ class Writer(Desk):
         It keeps its size, so each round makes it longer by one commit at most. One that a reader keeps in use is left
         to grow by as much again, and cut when the reader has gone.
         """
-        now = time.monotonic()
-        if now < self._measured + _MEASURE_EVERY:
+        if self._unmeasured < _MEASURE_EVERY:
             return
-        self._measured, size = now, log_size(self._path)
+        self._unmeasured, size = 0, log_size(self._path)
         if size <= CHECKPOINT:
             self._room = CHECKPOINT
         if size <= self._room:
