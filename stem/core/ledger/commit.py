@@ -48,15 +48,7 @@ def commit(rows: Rows, receipt: Receipt, change: Change, work: Callable[[], Step
     told = {one.step: encode(Broken(one.holder, refused=one.why)) for one in refused if one.why != "ending"}
     for step in (*change.steps, *made):
         _checkpoint(rows, row, _as_told(step, told), rerun=change.rerun)
-    for wait in change.waits:
-        if not any(one.step == wait.key and one.why == "ending" for one in refused):
-            register(rows, row, wait)
-    for key in (*change.drop, *told):
-        wait_ = rows.wait(row.id, key)
-        if wait_ is not None and key in told:
-            answer(rows, row, wait_, "failed", told[key])
-        elif wait_ is not None:
-            rows.drop_wait(row.id, wait_)
+    _wait(rows, row, change, told, not_yet={one.step for one in refused if one.why == "ending"})
     for effect in change.effects:
         _bring_about(rows, row, effect)
     if change.steps or made or isinstance(change.then, Suspend | End):
@@ -94,6 +86,19 @@ def _checkpoint(rows: Rows, row: RunRow, step: Step, *, rerun: bool) -> None:
     if waiting is not None:
         rows.drop_wait(row.id, waiting)
     rows.put_step(row.id, msgspec.structs.replace(step, finished_at=rows.now))
+
+
+def _wait(rows: Rows, row: RunRow, change: Change, told: dict[str, bytes], *, not_yet: set[str]) -> None:
+    """Register waits and drop others; what was refused is answered at once."""
+    for wait in change.waits:
+        if wait.key not in not_yet:
+            register(rows, row, wait)
+    for key in (*change.drop, *told):
+        there = rows.wait(row.id, key)
+        if there is not None and key in told:
+            answer(rows, row, there, "failed", told[key])
+        elif there is not None:
+            rows.drop_wait(row.id, there)
 
 
 def _note(row: RunRow, change: Change, now: int) -> None:
