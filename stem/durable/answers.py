@@ -13,6 +13,7 @@ from stem.core.events import TIMED_OUT, Mailbox, Topic
 from stem.core.options import text
 from stem.core.run import Step, box_topic, event_topic
 from stem.core.settle import Broken
+from stem.core.step import base_name
 from stem.core.workflow import WorkflowCall
 from stem.durable.leaving import Blocked
 from stem.durable.pending import Pending
@@ -92,7 +93,7 @@ def _told(step: Step) -> Broken:
     told = _broken.decode(step.value)
     match told.refused:
         case "held":
-            raise UniqueConflictError(step.key, told.id)
+            raise UniqueConflictError(base_name(step.key).removeprefix("enqueue:"), told.id)
         case "duplicate":
             raise WorkflowError(
                 f"job {told.id} is there already, and its end is not the answer to this call: give the job another id, or none"

@@ -44,7 +44,7 @@ from stem.durable.gathering import Gathering
 from stem.durable.inside import Inside
 from stem.durable.leaving import Recalled
 from stem.durable.pending import Pending
-from stem.durable.stepping import Doing, begin_step, do_step, finish_step, record_failure
+from stem.durable.stepping import Doing, begin_step, check_size, do_step, finish_step, record_failure
 from stem.errors import (
     ConfigError,
     WorkflowError,
@@ -164,6 +164,7 @@ class Context:
 
         def work(connection: Any) -> Step:
             data, value = begun.codec.carried(fn(connection, *args, **kwargs))
+            check_size(x, begun.reached.key, data)
             values.append(value)
             meta = encode_meta(begun.meta)
             return Step(key=begun.reached.key, pos=begun.reached.pos, value=data, meta=meta, started_at=began)

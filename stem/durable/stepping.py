@@ -200,7 +200,7 @@ async def _do(
         try:
             given = (inside(doing), *args) if inside is not None else args
             data, value = begun.codec.carried(await _call(execution, fn, given, kwargs, options.timeout_ms))
-            _check_size(execution, key, data)
+            check_size(execution, key, data)
         except PASSING:
             raise
         except EncodeError as found:
@@ -310,7 +310,7 @@ def _forget_tries(execution: Execution, key: str) -> None:
         execution.journal.moved(tries={other: one for other, one in tries.items() if other != key}, doing="")
 
 
-def _check_size(execution: Execution, key: str, data: bytes) -> None:
+def check_size(execution: Execution, key: str, data: bytes) -> None:
     most = execution.means.max_payload
     if len(data) > most:
         raise WorkflowError(

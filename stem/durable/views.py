@@ -18,6 +18,11 @@ from stem.core.step import decode_meta
 
 _error: Final = msgspec.json.Decoder(ErrorRecord)
 _broken: Final = msgspec.json.Decoder(Broken)
+_REFUSED: Final = {
+    "held": "its unique key is held by job",
+    "duplicate": "there is already a job",
+    "exists": "there is already a run",
+}
 
 
 def run_view(row: RunRow, detail: RunDetail | None = None) -> Run:
@@ -91,6 +96,8 @@ def _step_error(step: Step) -> ErrorRecord | None:
         return _error.decode(step.value)
     except msgspec.MsgspecError:
         told = _broken.decode(step.value)
+        if told.refused:
+            return ErrorRecord("Refused", f"{_REFUSED[told.refused]} {told.id}")
         return told.error or ErrorRecord("Cancelled", told.reason)
 
 

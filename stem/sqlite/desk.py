@@ -31,7 +31,8 @@ class Answer(Generic[T]):
 class Call:
     """One call: what to run, whom to tell, and what came of it. No `future`: nobody asks.
 
-    `weight` is about how many rows it writes: calls share a transaction while they are light together.
+    `weight` is about how many rows it writes: calls share a transaction while they are light together. `alone`: it shares
+    its own with nobody, for users' SQL is part of it.
     """
 
     run: Callable[[Any], Any]
@@ -40,6 +41,7 @@ class Call:
     value: Any = None
     error: BaseException | None = None
     weight: int = 1
+    alone: bool = False
 
 
 Inbox: TypeAlias = "queue.SimpleQueue[Call | None]"

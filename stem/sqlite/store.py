@@ -147,7 +147,12 @@ class Store:
     # ---------------------------------------------------------------- calls
 
     def submit(
-        self, run: Callable[[Step], T], probe: Callable[[View], Answer[T] | None] | None = None, *, weight: int = 1
+        self,
+        run: Callable[[Step], T],
+        probe: Callable[[View], Answer[T] | None] | None = None,
+        *,
+        weight: int = 1,
+        alone: bool = False,
     ) -> asyncio.Future[T]:
         """Have `run`, which writes about `weight` rows, run in a transaction, unless `probe` answers without one."""
         here = self._opened()
@@ -156,12 +161,12 @@ class Store:
                 f"the engine on {self.path} was opened in another event loop; open one in each loop"
             )
         future: asyncio.Future[T] = here.loop.create_future()
-        here.writer.put(Call(run, probe, future, weight=weight))
+        here.writer.put(Call(run, probe, future, weight=weight, alone=alone))
         return future
 
-    async def write(self, run: Callable[[Step], T], *, weight: int = 1) -> T:
-        """What `run` gives, once it is committed."""
-        return await self.submit(run, weight=weight)
+    async def write(self, run: Callable[[Step], T], *, weight: int = 1, alone: bool = False) -> T:
+        """What `run` gives, once it is committed; `alone`: in a transaction that it shares with nobody."""
+        return await self.submit(run, weight=weight, alone=alone)
 
     def write_later(self, run: Callable[[Step], object]) -> None:
         """The same without an answer; what was submitted before is done before."""

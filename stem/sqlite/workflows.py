@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from stem.contracts.broker import Held, Renewal
 from stem.contracts.workflows import (
@@ -117,17 +119,19 @@ class SqliteWorkflows:
             made: list[Step] = []
 
             def once() -> Step:
+                shared = Shared(step)
                 try:
-                    made.append(work(Shared(step)))
+                    made.append(work(shared))
+                    shared.check()
                 except BaseException as fault:
-                    if is_the_stores(fault):
+                    if fault is shared.fault:
                         raise
                     raise WorkError(fault) from fault
                 return made[-1]
 
             return commit(SqliteRows(step), receipt, change, once), made
 
-        said, made = await self._store.write(run)
+        said, made = await self._store.write(run, alone=True)
         return said, made[-1] if made else Step(key="", pos=0)
 
     async def complete(self, run: str, key: str, step: Step, *, source: str = "") -> bool:
@@ -188,23 +192,50 @@ class SqliteWorkflows:
 
 
 class Shared:
-    """The transaction as users' own SQL sees it: with no way to end it."""
+    """The transaction as users' own SQL sees it: with no way to end it. `fault`: what the store itself has raised."""
 
     def __init__(self, step: Transaction) -> None:
-        self._step = step
+        self._conn = step.conn
+        self.fault: BaseException | None = None
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         """A cursor of the statement; ValueError for one that would end the transaction."""
-        return self._step.conn.execute(_harmless(sql), parameters)
+        return self._run(self._conn.execute, sql, parameters)
 
     def executemany(self, sql: str, parameters: Any, /) -> Any:
         """The same for many rows."""
-        return self._step.conn.executemany(_harmless(sql), parameters)
+        return self._run(self._conn.executemany, sql, parameters)
+
+    def _run(self, execute: Callable[..., Any], sql: str, parameters: Any) -> Any:
+        self.check()
+        try:
+            return execute(_harmless(sql), parameters)
+        except sqlite3.Error as fault:
+            if is_the_stores(fault):
+                self.fault = fault
+            raise
+
+    def check(self) -> None:
+        """ValueError when the transaction has ended all the same."""
+        if not self._conn.in_transaction:
+            raise ValueError(
+                "its SQL has ended the transaction (OR ROLLBACK, or by the connection): it has to leave that be"
+            )
+
+
+#: What may stand in front of a statement.
+_BEFORE: Final = re.compile(r"(?:[\s;]|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
+_WORD: Final = re.compile(r"[A-Za-z]*")
+_ENDING: Final = frozenset(
+    {"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ATTACH", "DETACH", "VACUUM", "PRAGMA"}
+)
 
 
 def _harmless(sql: str) -> str:
-    word = sql.lstrip().partition(" ")[0].rstrip(";").upper()
-    if word in {"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ATTACH", "DETACH", "VACUUM", "PRAGMA"}:
+    before = _BEFORE.match(sql)
+    found = _WORD.match(sql, before.end() if before else 0)
+    word = found[0].upper() if found else ""
+    if word in _ENDING:
         raise ValueError(f"{word} would reach beyond the step's own transaction; it ends by itself with the step")
     return sql
 

@@ -26,14 +26,6 @@ _MEASURE_EVERY: Final = 8
 _OWED_AGAIN: Final = 0.02
 
 
-class _RolledBack(Exception):  # noqa: N818 - never leaves this file
-    """A user's own SQL (`OR ROLLBACK`) has undone the whole transaction, which others shared."""
-
-    def __init__(self, by: Call) -> None:
-        super().__init__()
-        self.by = by
-
-
 class Writer(Desk):
     """Calls that fail are undone alone; a commit that fails fails for all. Futures are told, then bells are rung."""
 
@@ -95,11 +87,6 @@ class Writer(Desk):
                 log.warning("another file lies at %s now; it was opened in place of the one before", self._path)
             if not self._answered_by_probes(calls):
                 bells, served = self._commit(calls)
-        except _RolledBack as fault:
-            self._names.forget()
-            calls.remove(fault.by)  # what it undid of the others is done again without it
-            calls.insert(0, fault.by)
-            served = 1
         except Exception as fault:
             roll_back(self._conn)
             self._names.forget()
@@ -134,9 +121,9 @@ class Writer(Desk):
         bells: list[Bell] = []
         self._turn.begin(self._conn)
         try:
-            served = 0
-            while served < len(calls) and not self._turn.is_long:
-                bells += self._run(calls[served], alone=len(calls) == 1)
+            served, together = 0, _together(calls)
+            while served < together and not self._turn.is_long:
+                bells += self._run(calls[served], alone=together == 1)
                 served += 1
             if self._conn.in_transaction:
                 self._conn.execute("COMMIT")
@@ -178,9 +165,7 @@ class Writer(Desk):
         except Exception as fault:
             call.error = self._meaning(fault)
             if not alone and not self._conn.in_transaction:
-                if isinstance(fault, sqlite3.Error):
-                    raise
-                raise _RolledBack(call) from fault
+                raise
             self._names.forget()
             return []
         return step.bells
@@ -198,6 +183,11 @@ class Writer(Desk):
         dead = self._ringer.ring(bell for bell in bells if bell.address != ours)
         if dead:
             self.put(Call(lambda step: forget_addresses(step, dead)))
+
+
+def _together(calls: list[Call]) -> int:
+    """How many of the first calls share a transaction."""
+    return 1 if calls[0].alone else next((n for n, call in enumerate(calls) if call.alone), len(calls))
 
 
 def forget_addresses(step: Step, dead: list[Bell]) -> None:

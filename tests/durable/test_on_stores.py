@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -258,6 +260,48 @@ async def test_sql_that_fails_is_a_step_that_has_failed(tmp_path: Path, kind: st
         await shipped.emit(app, "x", key="go")
         for run in runs:
             assert (await run.result("10s")).startswith(BAD_SQL[kind][1])
+
+
+@pytest.mark.parametrize(
+    "how", ["COMMIT\n", "/* x */ COMMIT", ";rollback", "-- x\nEND", "caught", "connection", "elsewhere", "big"]
+)
+async def test_a_transaction_cannot_be_ended_nor_take_what_is_too_large(tmp_path: Path, how: str) -> None:
+    def work(tx: Transaction) -> str:
+        tx.execute("CREATE TABLE IF NOT EXISTS seat (id INTEGER PRIMARY KEY)")
+        tx.execute("INSERT INTO seat VALUES (1)")
+        match how:
+            case "caught":
+                with contextlib.suppress(sqlite3.IntegrityError):
+                    tx.execute("INSERT OR ROLLBACK INTO seat VALUES (1)")
+                tx.execute("CREATE TABLE seat (id INTEGER PRIMARY KEY)")
+            case "connection":
+                cast("Any", tx.execute("SELECT 1")).connection.rollback()
+            case "elsewhere":
+                sqlite3.connect(tmp_path / "nowhere" / "x.db")
+            case "big":
+                return "x" * (1 << 21)
+            case _:
+                tx.execute(how)
+        return ""
+
+    @workflow("works")
+    async def works(ctx: WorkflowContext) -> None:
+        await ctx.transaction("work", work)
+
+    said = {
+        "caught": "its SQL has ended the transaction",
+        "connection": "its SQL has ended the transaction",
+        "elsewhere": "OperationalError: unable to open database file",
+        "big": "the result of step 'work' takes 2,097,154 bytes",
+    }.get(how, "would reach beyond the step's own transaction")
+    app = Stem(f"sqlite:///{tmp_path / 'stem.db'}", workflows=[works])
+    async with app, app.worker():
+        runs = [await works.start(app) for _ in range(3)]
+        for run in runs:
+            with pytest.raises(RunFailed, match=said):
+                await run.result("5s")
+    with contextlib.closing(sqlite3.connect(tmp_path / "stem.db")) as looking:
+        assert looking.execute("SELECT 1 FROM sqlite_master WHERE name = 'seat'").fetchone() is None
 
 
 async def test_ctx_transaction_calls_a_plain_function_and_whatever_it_raises_is_its_failure(tmp_path: Path) -> None:
