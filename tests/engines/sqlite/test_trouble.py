@@ -156,7 +156,7 @@ async def test_two_engines_on_a_file_copy_its_log_back_in_turn(engine: SqliteEng
         await publish((engine, other)[number % 2], submission(f"job-{number}", envelope=payload))
         assert log_size(engine.path) < KEPT
         file.add(engine.path.stat().st_size)
-    assert 4 <= len(file) < 20, "not at every commit: the second to see that it has grown copies what little was added"
+    assert 3 <= len(file) < 20, "not at every commit: the second to see that it has grown copies what little was added"
     assert len(await take_all(other)) == 130
 
 
