@@ -13,10 +13,11 @@ def main(args: list[str] | None = None) -> int:
         sys.stdout.flush()
     except OSError as fault:  # the disk behind stdout is full
         from stem.cli.output import let_go_of_stdout
+        from stem.cli.root import FAILED
 
         let_go_of_stdout()
         sys.stderr.write(f"stem: the answer could not be written: {fault.strerror}\n")
-        return 70
+        return FAILED
     return code
 
 

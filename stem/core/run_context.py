@@ -50,7 +50,7 @@ class RunHandle(Protocol[R_co]):
         ...
 
     def cancel(self, reason: str = "cancelled by the caller", *, terminate: bool = False) -> Coroutine[Any, Any, bool]:
-        """Ask for the run to end; False: it had ended. `terminate`: at once, without its clean-up."""
+        """Ask for the run to end; False: it had ended, or has failed and is being undone. `terminate`: at once, without that."""
         ...
 
     def watch(self) -> AsyncIterator[Run]:

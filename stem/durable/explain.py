@@ -45,15 +45,13 @@ async def explain(engine: Engine, detail: RunDetail) -> list[str]:
     if row.state in ENDED:
         return _ended(detail)
     notes = decode_notes(row.notes)
-    failed = notes.error if notes.phase == "failing" else None
     if row.cancel_request is not None:
         request = row.cancel_request
         who = f" by {request.by}" if request.by else ""
         phase = "its clean-up runs" if row.cleaning else "its clean-up waits for a worker"
-        if failed is not None:
-            phase = "that came too late, it ends as failed"
         said.append(f"it was cancelled{who} {_ago(request.at, now)} ({request.reason}); {phase}")
-    if failed is not None:
+    elif notes.phase == "failing" and notes.error is not None:
+        failed = notes.error
         said.append(f"it has failed ({failed.type}: {failed.message}), and is being undone")
     said += await _state(engine, detail)
     for key, tries in notes.tries.items():
@@ -182,9 +180,11 @@ def _look(row: RunRow, lines: dict[str, int], now: int) -> Finding | None:
     if row.state == "quarantined":
         return _finding(row, "quarantined", row.reason, f"mend it, then `stem wf resume {row.id}`")
     if row.state == "blocked":
-        rewinds = "" if row.cancel or row.cleaning else "`stem wf rewind` it, "
-        ends = f"`stem wf cancel {row.id}{' --terminate' if row.cancel or row.cleaning else ''}`"
-        return _finding(row, "blocked", row.reason, f"deploy code that fits, {rewinds}or end it: {ends}")
+        is_ending = row.cancel or row.cleaning
+        ways = f"or end it: `stem wf cancel {row.id} --terminate`"
+        if not is_ending:
+            ways = f"`stem wf rewind` it, or end it: `stem wf cancel {row.id}`"
+        return _finding(row, "blocked", row.reason, f"deploy code that fits, {ways}")
     late = row.due_at is not None and row.due_at < now - _PATIENCE
     if late and line not in lines:
         text = f"it could go on since {_ago(row.due_at, now)}, and no living worker knows {line}"

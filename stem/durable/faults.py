@@ -11,13 +11,17 @@ from stem.core.outcome import ErrorRecord, error_record
 def error_of(fault: BaseException) -> ErrorRecord:
     """An exception as stored, its traceback from the user's code on."""
     lines = "".join(traceback.format_exception(type(fault), fault, users_own(fault.__traceback__)))
-    try:
-        text = str(fault)
-    except BaseException as broken:
-        text = f"<its __str__ raised {type(broken).__name__}>"
+    return error_record(type(fault).__name__, _text(fault), lines)
+
+
+def _text(fault: BaseException) -> str:
+    """What it says; of a group, what each of its errors says."""
     if isinstance(fault, BaseExceptionGroup):
-        text = f"{fault.message}: {'; '.join(f'{type(one).__name__}: {one}' for one in fault.exceptions)}"
-    return error_record(type(fault).__name__, text, lines)
+        return f"{fault.message}: {'; '.join(f'{type(one).__name__}: {_text(one)}' for one in fault.exceptions)}"
+    try:
+        return str(fault)
+    except BaseException as broken:
+        return f"<its __str__ raised {type(broken).__name__}>"
 
 
 def users_own(trace: Any) -> Any:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stem.core.run import CancelRequest, Step, Stop, Wait
+from stem.core.run import CancelRequest, Stop, Wait
 from stem.core.step import DEFAULT_OPTIONS, StepMeta, decode_meta, encode_meta, undo_key
 from stem.durable.pending import Pending
 from stem.durable.stepping import do_step
@@ -72,8 +72,3 @@ class Undo:
             )
             execution.waiting.add(pending)
             await execution.waiting.park(lambda pending=pending: pending.is_over)  # type: ignore[misc]
-
-
-def is_failed(step: Step) -> bool:
-    """Whether what was waited for did not succeed."""
-    return step.outcome in {"failed", "cancelled"}

@@ -53,7 +53,9 @@ class Writer(Desk):
         if not calls and more:
             self._ring([])
         while calls:
-            bells, calls = self._serve(calls)
+            together = _together(calls)
+            bells, left = self._serve(calls[:together])
+            calls = left + calls[together:]
             self._ring(bells)
             self._copy_back()
         return more
@@ -119,12 +121,14 @@ class Writer(Desk):
 
     def _commit(self, calls: list[Call]) -> tuple[list[Bell], int]:
         bells: list[Bell] = []
+        served = 0
         self._turn.begin(self._conn)
         try:
-            served, together = 0, _together(calls)
-            while served < together and not self._turn.is_long:
-                bells += self._run(calls[served], alone=together == 1)
+            for call in calls:
+                bells += self._run(call, alone=len(calls) == 1)
                 served += 1
+                if self._turn.is_long:
+                    break
             if self._conn.in_transaction:
                 self._conn.execute("COMMIT")
         finally:

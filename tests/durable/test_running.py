@@ -71,6 +71,10 @@ async def double(n: int) -> int:
     return 2 * n
 
 
+async def undo(value: int) -> None:
+    did.append(("undo", value))
+
+
 def plain(n: int) -> int:
     did.append(("plain", n))
     return n + 1
@@ -659,9 +663,6 @@ async def test_a_child_can_be_started_and_awaited_later() -> None:
 
 
 async def test_what_was_done_is_undone_the_last_first_when_the_run_fails() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     @workflow("w")
     async def w(ctx: WorkflowContext) -> None:
         await ctx.options(compensate=undo).step("a", double, 1)
@@ -678,9 +679,6 @@ async def test_what_was_done_is_undone_the_last_first_when_the_run_fails() -> No
 
 
 async def test_a_cancelled_run_hears_of_it_undoes_and_cleans_up() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     async def clean(ctx: WorkflowContext, p: Number) -> None:
         did.append(("clean", await ctx.step("tidy", plain, p.n)))
 
@@ -1351,9 +1349,6 @@ async def test_a_run_that_raises_while_it_is_cancelled_is_cancelled() -> None:
 
 
 async def test_code_that_raises_before_what_was_done_blocks_its_run_and_loses_no_undoing() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     broken = False
 
     @workflow("w")
@@ -1380,9 +1375,6 @@ async def test_code_that_raises_before_what_was_done_blocks_its_run_and_loses_no
 
 
 async def test_a_cancelled_run_whose_code_raises_too_early_keeps_what_is_to_be_undone() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     broken = False
 
     @workflow("w")
@@ -1547,9 +1539,6 @@ async def test_children_are_waited_for_also_when_the_code_does_not_come_to_them(
 
 
 async def test_a_cancel_that_comes_while_the_record_is_walked_along_undoes_all_of_it() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     @workflow("w")
     async def w(ctx: WorkflowContext) -> None:
         for n in range(3):
@@ -1685,9 +1674,6 @@ async def test_a_run_that_fails_ends_its_children(policy: Any) -> None:
 
 
 async def test_a_rewind_to_behind_what_was_undone_is_refused() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     good = False
 
     @workflow("w")
@@ -1712,9 +1698,6 @@ async def test_a_rewind_to_behind_what_was_undone_is_refused() -> None:
 
 
 async def test_a_plain_function_that_returns_after_a_cancel_is_undone_too() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     payments = queue.SimpleQueue[int]()
 
     @workflow("w")
@@ -1787,6 +1770,21 @@ async def test_all_that_failed_at_once_is_told() -> None:
     async with World(w) as world:
         run = await w.start(world.app, id="r")
         with pytest.raises(RunFailed, match=r"2 of 2 branches failed: StepFailed: .*no 0.*; StepFailed: .*no 1"):
+            await run.result("5s")
+
+
+async def test_errors_at_once_that_cannot_be_shown_fail_the_run_too() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("mute")
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        raise ExceptionGroup("both", [Mute(), ValueError("loud")])
+
+    async with World(w) as world:
+        run = await w.start(world.app, id="r")
+        with pytest.raises(RunFailed, match="both: Mute: <its __str__ raised RuntimeError>; ValueError: loud"):
             await run.result("5s")
 
 
@@ -2038,9 +2036,6 @@ async def test_a_cancel_that_is_stored_before_the_end_wins(fails: bool) -> None:
     async def clean(ctx: WorkflowContext, p: Number) -> None:
         did.append("clean")
 
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     @workflow("w", on_cancel=clean)
     async def w(ctx: WorkflowContext, p: Number) -> int:
         await ctx.options(compensate=undo).step("a", double, 1)
@@ -2059,9 +2054,6 @@ async def test_a_cancel_that_is_stored_before_the_end_wins(fails: bool) -> None:
 
 
 async def test_a_plain_function_whose_time_passes_while_it_is_awaited_is_undone_too() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     payments = queue.SimpleQueue[int]()
 
     @workflow("w")
@@ -2289,9 +2281,6 @@ def test_a_workflow_is_refused_in_words() -> None:
 
 
 async def test_branches_have_options_and_contexts() -> None:
-    async def undo(value: int) -> None:
-        did.append(("undo", value))
-
     async def inside(step: StepContext, n: int) -> int:
         await step.sleep("1h")
         return n + step.step_index
