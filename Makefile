@@ -44,16 +44,22 @@ $(DEMO_VENV)/.stamp: pyproject.toml requirements/run.lock
 
 # ---------------------------------------------------------------- targets
 
-.PHONY: help demo test check fmt lock soak bench peers venv clean
+.PHONY: help demo test test-servers check fmt lock soak bench peers venv clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO_VENV)/.stamp  ## run stem on real input: one job for every module of the standard library
 	@$(DEMO_VENV)/bin/python -m examples.census $(ARGS)
 
 test: $(VENV)/.stamp  ## run the tests; ARGS="-k lease" hands pytest more options
 	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# The suites that meet a server, on those of this machine (Debian: redis-server redis-sentinel faketime), TLS included.
+test-servers: $(VENV)/.stamp  ## run the tests of servers on the Redis that is installed here; needs faketime too
+	@STEM_TEST_SERVERS=installed $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not soak" $(ARGS) \
+		tests/installed tests/test_servers.py tests/engines/redis \
+		tests/contracts/test_redis.py tests/contracts/test_cluster.py tests/contracts/test_partitioned.py
 
 check: $(VENV)/.stamp  ## lint, format, types, floors, public names
 	$(VENV)/bin/ruff check .

@@ -122,7 +122,7 @@ def test_a_server_that_does_not_start_shows_why() -> None:
 
 def test_a_missing_program_is_an_error_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEM_TEST_REDIS_BINARY", "/nowhere/redis-server")
-    with pytest.raises(ServerError, match=r"/nowhere/redis-server.*apt install redis-server redis-sentinel"):
+    with pytest.raises(ServerError, match=r"'/nowhere/redis-server'.*Name one: STEM_TEST_REDIS_BINARY="):
         RedisServer.start()
 
 

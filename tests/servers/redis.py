@@ -14,8 +14,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004
 from redis.retry import Retry
 
-from tests.servers.binaries import redis_binary, version
+from tests.servers.binaries import has_tls, redis_binary, version
 from tests.servers.certificates import Certificates
+from tests.servers.front import TlsFront
 from tests.servers.ports import LOOPBACK, Port
 from tests.servers.process import PATIENCE, Process, ServerError, make_folder, remove_folder, tail, wait_until
 
@@ -30,12 +31,13 @@ class RedisServer:
     After `kill()` it can be started again as it was with `restart()`; after `stop()` nothing of it is left.
     """
 
-    def __init__(self, binary: str, lines: list[str], *, bus: bool, tls: bool, sentinel: bool) -> None:
+    def __init__(self, binary: str, lines: list[str], *, bus: bool, tls: Certificates | None, sentinel: bool) -> None:
         self.binary = binary
         self.folder = make_folder("sentinel" if sentinel else "redis")
         self.log, self.output = self.folder / "log", self.folder / "output"
-        self._ports = [Port.reserve(bus=bus), *(Port.reserve() for _ in range(tls))]
+        self._ports = [Port.reserve(bus=bus), *(Port.reserve() for _ in range(tls is not None))]
         self._tls = tls
+        self._front: TlsFront | None = None
         self._command = [binary, str(self.folder / "conf"), *["--sentinel"] * sentinel]
         # requirepass of the start, so that `ask` may come in.
         self._password = next((line.split(" ", 1)[1] for line in lines if line.startswith("requirepass ")), None)
@@ -43,29 +45,41 @@ class RedisServer:
         self._paused = False
         # Written once: a server may write its own changes there, and a sentinel always does.
         own = [f"port {self.port}", f"dir {self.folder}", f"logfile {self.log}", f"bind {LOOPBACK}"]
-        if tls:
-            own.append(f"tls-port {self.tls_port}")
+        self._client_certificates = "tls-auth-clients yes" in lines
+        if tls is not None and has_tls(binary):
+            own += [f"tls-port {self.tls_port}", f"tls-cert-file {tls.cert}"]
+            own += [f"tls-key-file {tls.key}", f"tls-ca-cert-file {tls.ca}"]
+        elif tls is not None:
+            lines = [line for line in lines if not line.startswith("tls-")]
         (self.folder / "conf").write_text("\n".join([*own, "protected-mode no", *lines, ""]))
 
     @classmethod
     def start(
         cls, *, binary: str | None = None, options: Mapping[str, str] = {}, tls: Certificates | None = None
     ) -> Self:
-        """Starts one and waits until it answers. `options` are lines of redis.conf; an empty value is written as ""."""
+        """Starts one and waits until it answers. `options` are lines of redis.conf; an empty value is written as "".
+
+        With `tls` it takes TLS on `tls_port`: itself, or by a front where the program was built without TLS.
+        """
         binary = binary or redis_binary()
         wanted = {"save": "", "appendonly": "no", "repl-diskless-sync-delay": "0"}
         if version(binary) >= (7, 0):
             # A test that ends a primary does not wait for replicas that are behind.
             wanted |= {"enable-debug-command": "yes", "shutdown-timeout": "0"}
         if tls is not None:
-            wanted |= {"tls-cert-file": str(tls.cert), "tls-key-file": str(tls.key), "tls-ca-cert-file": str(tls.ca)}
             wanted |= {"tls-auth-clients": "no"}
         lines = [f"{key} {value}" if value else f'{key} ""' for key, value in {**wanted, **options}.items()]
-        return cls.launch(binary, lines, bus=options.get("cluster-enabled") == "yes", tls=tls is not None)
+        return cls.launch(binary, lines, bus=options.get("cluster-enabled") == "yes", tls=tls)
 
     @classmethod
     def launch(
-        cls, binary: str, lines: list[str], *, bus: bool = False, tls: bool = False, sentinel: bool = False
+        cls,
+        binary: str,
+        lines: list[str],
+        *,
+        bus: bool = False,
+        tls: Certificates | None = None,
+        sentinel: bool = False,
     ) -> Self:
         """Starts one with these lines of configuration; on other ports when its own were taken meanwhile."""
         for _ in range(5):
@@ -85,7 +99,7 @@ class RedisServer:
 
     @property
     def tls_port(self) -> int:
-        if not self._tls:
+        if self._tls is None:
             raise ServerError("this server was started without certificates: RedisServer.start(tls=Certificates...)")
         return self._ports[1].number
 
@@ -126,6 +140,8 @@ class RedisServer:
 
     def stop(self) -> None:
         """Ends it for good: port and folder are given back. Once more does nothing."""
+        if self._front is not None:
+            self._front.stop()
         if self._process is not None:
             self._process.kill()
             self._process = None
@@ -206,6 +222,10 @@ class RedisServer:
         self._process = Process(self._command, self.folder, self.output)
         self._paused = False
         self.ready()
+        if self._tls is not None and self._front is None and not has_tls(self.binary):
+            self._front = TlsFront.start(
+                self._ports[1], self.port, self._tls, client_certificates=self._client_certificates
+            )
 
     def _running(self) -> Process:
         if self._process is None:
