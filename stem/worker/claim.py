@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 from stem.contracts.source import Claims, Unit
@@ -35,10 +36,10 @@ class Slots:
         self.free -= count
 
     def give(self, count: int = 1) -> None:
+        """Free slots, and wake everyone whom they are enough for: who comes second looks again and waits on."""
         self.free += count
-        if self._waiting and self.free >= self._waiting[0][0]:
-            _, future = self._waiting.pop(0)
-            if not future.done():
+        for enough, future in self._waiting:
+            if self.free >= enough and not future.done():
                 future.set_result(None)
 
     async def room(self) -> int:
@@ -58,8 +59,7 @@ class Slots:
         try:
             await asyncio.wait({future}, timeout=patience)
         finally:
-            if entry in self._waiting:
-                self._waiting.remove(entry)
+            self._waiting.remove(entry)
 
 
 class Claimer(Generic[T]):
@@ -89,13 +89,16 @@ class Claimer(Generic[T]):
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._nap: asyncio.Future[bool] | None = None
+        self._nap: asyncio.Future[object] | None = None
+        #: How often `look_again` was called. A claim that was sent before the last call proves nothing.
+        self._asked = 0
         self._asleep = False
         self._asleep_until = 0.0
         self._work = asyncio.Event()
 
     def look_again(self) -> None:
-        """Claim now, whatever the bell and the timer say."""
+        """Claim now, whatever the bell and the timer say; again, when a claim is under way that may have come too early."""
+        self._asked += 1
         if self._nap is not None:
             self._nap.cancel()
 
@@ -123,7 +126,7 @@ class Claimer(Generic[T]):
             async with self._turn:
                 want = min(await self._slots.room(), max(1, (self._slots.size + 1) // 2))
                 self._slots.take(want)
-            got = 0
+            got, asked = 0, self._asked
             self._under_way.add(me)
             try:
                 got, wait_ms = await self._claim(want)
@@ -132,22 +135,23 @@ class Claimer(Generic[T]):
                 self._slots.give(want - got)
             if got:
                 self._work.set()
-            elif wait_ms and not self._stopping:
+            elif wait_ms and asked == self._asked and not self._stopping:
                 await self._rest(wait_ms)
 
     async def _rest(self, wait_ms: int) -> None:
         """One of the two sleeps on the bell; the other until the first has found work.
 
-        If the other knows of an earlier timer than the one that sleeps, that one looks at once, and so hears of it.
+        If the other knows of an earlier timer than the one that sleeps, or its claim failed, or the one that sleeps does
+        so because its own failed, that one looks at once, and so hears of it.
         """
         until = time.monotonic() + wait_ms / 1000
         if self._asleep:
-            if wait_ms > 0 and until < self._asleep_until:
+            if until < self._asleep_until:
                 self.look_again()
             self._work.clear()
             await self._work.wait()
             return
-        self._asleep, self._asleep_until = True, until
+        self._asleep, self._asleep_until = True, until if wait_ms > 0 else math.inf
         try:
             await self._sleep(wait_ms)
         finally:
@@ -181,22 +185,26 @@ class Claimer(Generic[T]):
     async def _sleep(self, wait_ms: int) -> None:
         """Until the bell or the time; a negative time is a store that is away, where no bell rings."""
         if wait_ms < 0:
-            await asyncio.sleep(-wait_ms / 1000)
+            await self._nap_on(asyncio.sleep(-wait_ms / 1000))
             return
         # a safety look is spread, or a fleet that fell asleep together would look together
         spread = wait_ms if wait_ms < self._look_ms else round(wait_ms * (0.8 + 0.4 * random.random()))
-        nap = asyncio.ensure_future(self._source.wait(spread))
+        try:
+            await self._nap_on(self._source.wait(spread))
+        except EngineError as fault:
+            await self._nap_on(asyncio.sleep(self._wait_away(fault) / 1000))
+
+    async def _nap_on(self, what: Awaitable[object]) -> None:
+        """Wait for this, or until somebody calls `look_again`."""
+        nap = asyncio.ensure_future(what)
         self._nap = nap
         try:
             await asyncio.wait({nap})
         finally:
             self._nap = None
             nap.cancel()
-        fault = None if nap.cancelled() else nap.exception()
-        if isinstance(fault, EngineError):
-            await asyncio.sleep(self._wait_away(fault) / 1000)
-        elif fault is not None:
-            raise fault
+        if not nap.cancelled():
+            nap.result()
 
     def _wait_away(self, fault: EngineError) -> int:
         """Back-off while the store is away; said once when it goes and once when it comes back."""

@@ -91,3 +91,45 @@ async def test_whoever_is_given_room_has_at_least_one_slot() -> None:
     slots.give(4)
     await asyncio.gather(*claims)
     assert wants == [4, 4]
+
+
+async def test_room_for_two_wakes_both_who_wait() -> None:
+    """Whoever comes first may want more than is free; who wants one slot does not wait behind it."""
+    slots = Slots(10)
+    slots.take(10)
+    many = asyncio.create_task(slots._until(5, None))
+    one, other = asyncio.create_task(slots.room()), asyncio.create_task(slots.room())
+    await asyncio.sleep(0)
+    slots.give(3)
+    with anyio.fail_after(5):
+        assert [*await asyncio.gather(one, other)] == [3, 3]
+    assert not many.done()
+    slots.give(2)
+    with anyio.fail_after(5):
+        await many
+
+
+async def test_a_claim_that_was_asked_for_while_another_is_under_way_is_made() -> None:
+    """The answer under way may be older than the reason to look."""
+
+    class Slow(Timers):
+        claims = 0
+
+        async def claim(self, limit: int) -> tuple[tuple[Delivery, ...], int | None]:
+            self.claims += 1
+            await asyncio.sleep(0.05)
+            return (), None
+
+    def take(deliveries: tuple[Delivery, ...], asked: float) -> None:
+        raise AssertionError("there is no work")
+
+    source = Slow(None)
+    claimer = Claimer(source, Slots(2), take, lambda mark: None, lambda: 0)
+    claimer.start()
+    with anyio.fail_after(5):
+        while source.claims < 2:
+            await asyncio.sleep(0.001)
+        claimer.look_again()
+        while source.claims < 4:
+            await asyncio.sleep(0.001)
+    await claimer.stop()
