@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from datetime import timedelta
 from typing import Any, Generic, Self, TypeVar
 
 from typing_extensions import TypeVar as DefaultTypeVar
@@ -20,12 +21,14 @@ from stem.config import DEFAULT_NAMESPACE, DEFAULT_URL, load
 from stem.contracts.engine import Engine
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.context import JobHandle
+from stem.core.duration import Duration, milliseconds
 from stem.core.options import Options
 from stem.core.queue import Queue
 from stem.core.registry import Registry, Workflows
 from stem.core.run import Event, Message
 from stem.core.submit import MAX_PAYLOAD
 from stem.core.task import AnyTask, DeclaredTask
+from stem.core.unknown import UNKNOWN_FOR_MS
 from stem.core.workflow import AnyWorkflow, DeclaredWorkflow, WorkflowCall
 from stem.durable.client import RunClient
 from stem.durable.execution import Means
@@ -252,12 +255,14 @@ class Stem(Generic[N_contra]):
         name: str = "",
         strict: bool = False,
         burst: bool = False,
+        unknown_for: Duration = timedelta(milliseconds=UNKNOWN_FOR_MS),
         owns_process: bool = False,
     ) -> Worker:
         """A worker for this app in this event loop, in an app that is open.
 
         It runs jobs and workflow runs side by side. `queues`: all that its tasks name when empty. `workflows`: only these,
         by name; none of them when empty. `strict`: priorities without the guard against starvation.
+        `unknown_for`: how long a job of a task, schema or wire version that this worker does not know waits for a worker that does; then it is buried.
         `burst`: `run()` returns when no job is ready or running; delayed ones, retries among them, stay.
         """
         if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
@@ -269,6 +274,7 @@ class Stem(Generic[N_contra]):
             strict=strict,
             burst=burst,
             owns_process=owns_process,
+            unknown_for_ms=milliseconds(unknown_for, what="unknown_for"),
         )
         registry, lanes = self.load(), self._lanes(workflows)
         return Worker(

@@ -104,11 +104,12 @@ class JobCancelled(JobError):  # noqa: N818
 
 
 class ResultTimeout(JobError):  # noqa: N818
-    """The wait ended before the job did; the job goes on."""
+    """The wait ended before the job did; the job goes on. `why`: what it waits for, where that is known."""
 
-    def __init__(self, job_id: str, *, seconds: float, state: str) -> None:
-        self.seconds, self.state = seconds, state
-        super().__init__(job_id, f"job {job_id} had no result after {seconds:g} s; it is {state} and goes on")
+    def __init__(self, job_id: str, *, seconds: float, state: str, why: str = "") -> None:
+        self.seconds, self.state, self.why = seconds, state, why
+        more = f" ({why})" if why else ""
+        super().__init__(job_id, f"job {job_id} had no result after {seconds:g} s; it is {state} and goes on{more}")
 
 
 class ResultNotKept(JobError):  # noqa: N818

@@ -16,7 +16,7 @@ import click
 from stem.cli.find import app_with_tasks, missing_file
 from stem.cli.output import Bar, emit, json_text, note, progress
 from stem.cli.root import Command, Said, Span, UsageError, said, wait_for
-from stem.errors import InvalidArgumentsError, hint, nearest
+from stem.errors import InvalidArgumentsError, UnknownJobError, hint, nearest
 from stem.values import UNSET
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ async def _send(
             note(f"made a new database, {new_file}")
         if call.request.options.queue is not UNSET:
             await _remark_on_unserved(app, str(call.request.options.queue))
+        elif not wait:
+            await _remark_on_waiting(app, handle.id, alone=False)
         if wait:
             if handle.enqueued != "new":
                 note(_words(handle, task))
@@ -145,7 +147,7 @@ async def finish(app: Stem, asked: Said, job_id: str, patience: timedelta | None
         if sys.stderr.isatty():
             watching = asyncio.create_task(_follow(handle, bar))
         try:
-            await _remark_on_silence(app, job_id)
+            await _remark_on_waiting(app, job_id, alone=True)
             value = await handle.result(patience)
         finally:
             if watching is not None:
@@ -172,13 +174,17 @@ async def _remark_on_unserved(app: Stem, queue: str) -> None:
         note(f"no worker that is alive serves the queue {queue!r}; {hint(nearest(queue, served), sorted(served))}")
 
 
-async def _remark_on_silence(app: Stem, job_id: str) -> None:
-    """Waiting where no worker lives may take for ever: say so."""
-    if await app.engine.presence.alive():
-        return
-    job = await app.jobs.get(job_id)
-    if not job.finished:
-        note("no worker is alive to run it; start one with `stem worker`")
+async def _remark_on_waiting(app: Stem, job_id: str, *, alone: bool) -> None:
+    """Waiting where no worker lives that knows the task may take for ever: say so. `alone`: also where none lives."""
+    from stem.client.known import NOBODY, why_it_waits
+
+    with contextlib.suppress(UnknownJobError):
+        job = await app.jobs.get(job_id)
+        why = await why_it_waits(app.engine, task=job.task, queue=job.queue, state=job.state)
+        if why == NOBODY and alone:
+            note("no worker is alive to run it; start one with `stem worker`")
+        elif why and why != NOBODY:
+            note(why)
 
 
 # ---------------------------------------------------------------- arguments from words

@@ -93,4 +93,8 @@ def _queue(one: Any) -> str:
 
 def _worker(one: dict[str, Any]) -> str:
     queues = ", ".join(map(str, one.get("queues", ())))
-    return f"{one['name']}: {one.get('running', 0)} of {one.get('concurrency', '?')} busy on {queues}, seen {age(one['seen_at'])}"
+    text = f"{one['name']}: {one.get('running', 0)} of {one.get('concurrency', '?')} busy on {queues}, seen {age(one['seen_at'])}"
+    if one.get("idle_slots"):
+        names = ", ".join(map(str, one.get("suspects", ()))) or "a job that is to run next"
+        text += f"; {many(one['idle_slots'], 'slot')} idle, because {names} was lost with its worker before"
+    return text

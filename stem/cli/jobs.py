@@ -64,11 +64,14 @@ def show(asked: Said, job_id: str) -> None:
     """Show all that is known of one job."""
     app = app_without_tasks(asked)
 
-    async def work() -> Job:
-        async with app:
-            return await app.jobs.get(job_id)
+    async def work() -> tuple[Job, str]:
+        from stem.client.known import why_it_waits
 
-    job = wait_for(work())
+        async with app:
+            job = await app.jobs.get(job_id)
+            return job, await why_it_waits(app.engine, task=job.task, queue=job.queue, state=job.state)
+
+    job, why = wait_for(work())
     if asked.json:
         emit(job)
         return
@@ -78,6 +81,7 @@ def show(asked: Said, job_id: str) -> None:
             *((name, getattr(job, name)) for name in ("id", "task", "queue", "state", "reason", "priority", "attempt")),
             *((name, _moment(getattr(job, name))) for name in moments),
             *((name, getattr(job, name)) for name in ("deliveries", "losses", "worker", "unique_key", "waiting_for")),
+            ("waits because", why),
             ("arguments", job.arguments),
             ("result", job.result),
             ("headers", ", ".join(f"{key}: {value}" for key, value in job.headers.items())),

@@ -44,6 +44,13 @@ STEPS: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
 )
 @click.option("--burst", is_flag=True, help="Stop when no job or run is ready or running.")
 @click.option("--strict", is_flag=True, help="Higher priorities always first, even if lower ones starve.")
+@click.option(
+    "--unknown-for",
+    type=Span(),
+    default="10m",
+    show_default=True,
+    help="How long a job that this worker does not know waits for one that does.",
+)
 @click.option("--name", default="", help="What the worker's name begins with; else host and pid.")
 @click.option("--wait", type=Span(), default="30s", show_default=True, help="How long to wait for the store at start.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -62,6 +69,7 @@ def command(
     workflows: str | None,
     burst: bool,
     strict: bool,
+    unknown_for: timedelta,
     name: str,
     wait: timedelta,
     log_format: str,
@@ -89,6 +97,7 @@ def command(
         "name": name,
         "strict": strict,
         "burst": burst,
+        "unknown_for": unknown_for,
         "owns_process": True,
     }
     tune()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 from pydantic import ValidationError
 
+from stem.client.known import why_it_waits
 from stem.client.views import envelope_of
 from stem.client.views import job as job_view
 from stem.clock import Clock
@@ -28,6 +30,10 @@ from stem.errors import JobCancelled, JobError, JobFailed, ResultNotKept, Result
 from stem.values import Receipt
 
 R_co = TypeVar("R_co", covariant=True)
+log = logging.getLogger("stem.client")
+
+#: After so long without a result it is looked whether any worker knows the task.
+PATIENCE_MS: Final = 2_000
 
 
 class Handle(Generic[R_co]):
@@ -53,15 +59,27 @@ class Handle(Generic[R_co]):
     async def result(self, timeout: Duration | None = None) -> R_co:  # noqa: ASYNC109 - the public name in this field
         """See JobHandle."""
         wait_ms = None if timeout is None else milliseconds(timeout, what="timeout")
-        stored = await self._engine.results.wait(self._id, wait_ms)
+        first_ms = PATIENCE_MS if wait_ms is None else min(wait_ms, PATIENCE_MS)
+        stored = await self._engine.results.wait(self._id, first_ms)
+        if stored is None and first_ms != wait_ms:
+            if why := await self._why_it_waits():
+                log.warning("job %s has no result yet: %s", self._id, why)
+            stored = await self._engine.results.wait(self._id, None if wait_ms is None else wait_ms - first_ms)
         if stored is None:
             row = await self._engine.jobs.get(self._id)
             if row is None:
                 raise UnknownJobError(self._id)
             if row.state not in FINAL:
-                raise ResultTimeout(self._id, seconds=(wait_ms or 0) / 1000, state=row.state)
+                why = await self._why_it_waits()
+                raise ResultTimeout(self._id, seconds=(wait_ms or 0) / 1000, state=row.state, why=why)
             stored = row.record  # it has ended since the wait did
         return cast("R_co", self._value(decode_record(stored)))
+
+    async def _why_it_waits(self) -> str:
+        row = await self._engine.jobs.get(self._id)
+        if row is None:
+            return ""
+        return await why_it_waits(self._engine, task=row.task, queue=row.queue, state=row.state)
 
     async def status(self) -> Job:
         """See JobHandle."""

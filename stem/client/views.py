@@ -33,7 +33,7 @@ def job(row: JobRow, *, whole: bool = False) -> Job:
         priority=record.priority if record else row.priority,
         attempt=record.attempts if record else row.attempts + running,
         deliveries=row.deliveries,
-        losses=row.losses,
+        losses=record.losses if record else row.losses,
         enqueued_at=_at(row.enqueued_at or (record.enqueued_at if record else 0)),
         ready_at=_at(row.ready_at) if row.state == "delayed" else None,
         expires_at=_at(row.expires_at),

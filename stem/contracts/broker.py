@@ -7,8 +7,9 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from stem.core.company import company
 from stem.core.envelope import Submission
-from stem.core.lease import Ended
+from stem.core.lease import DEFAULT_MAX_LOSSES, Ended
 from stem.core.settle import Settlement
 from stem.core.states import JobState
 from stem.errors import EngineError, EngineUnavailableError
@@ -40,6 +41,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     enqueued_at: int
     priority: int = 0
     result_ttl_ms: int = 0
+    max_losses: int = DEFAULT_MAX_LOSSES
     overrides: bytes = b""
     ended: Ended | None = None
     cancel_reason: str | None = None
@@ -48,6 +50,11 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def receipt(self) -> Receipt:
         """The right to settle it."""
         return Receipt(self.id, self.fence)
+
+    @property
+    def company(self) -> int | None:
+        """How many others may run beside it; None: any number."""
+        return None if self.ended or self.cancel_reason is not None else company(self.losses, self.max_losses)
 
     @property
     def redelivered(self) -> bool:
@@ -142,8 +149,11 @@ class Broker(Protocol):
         """Hold deliveries longer; one answer each, in order."""
         ...
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
-        """Give deliveries back unharmed; the attempt is not used up, losses are forgotten. False: it was stale."""
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int | None = None) -> list[bool]:
+        """Give deliveries back unharmed; the attempt is not used up, losses are forgotten. False: it was stale.
+
+        With `again_in_ms` the job was not run at all: its losses stay, and it waits so long.
+        """
         ...
 
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:

@@ -19,9 +19,21 @@ class Unit(Protocol):
     def receipt(self) -> Receipt: ...
     @property
     def lease_ms(self) -> int: ...
+    @property
+    def company(self) -> int | None:
+        """How many others may run beside it; None: any number. See `core.company`."""
+        ...
 
 
-class Claims(Protocol[T_co]):
+class PutsBack(Protocol):
+    """Where claimed units go that are not run now."""
+
+    async def put_back(self, batch: Sequence[Receipt], *, again_in_ms: int) -> list[bool]:
+        """Give back what was not run at all: it keeps its losses, and waits so long."""
+        ...
+
+
+class Claims(PutsBack, Protocol[T_co]):
     """What a worker claims from, under its own name."""
 
     async def claim(self, limit: int) -> tuple[tuple[T_co, ...], int | None]:
@@ -34,8 +46,6 @@ class Claims(Protocol[T_co]):
     async def wait(self, timeout_ms: int) -> bool:
         """Sleep until there may be work (True) or the time-out (False)."""
         ...
-
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]: ...
 
 
 class Settles(Protocol):

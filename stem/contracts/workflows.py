@@ -143,8 +143,8 @@ class Workflows(Protocol):
         """Hold runs longer; one answer each, in order."""
         ...
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
-        """Give runs back unharmed: claimable at once, not counted as taken over. False: it was stale."""
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int = 0) -> list[bool]:
+        """Give runs back unharmed: claimable in `again_in_ms`, not counted as taken over. False: it was stale."""
         ...
 
     async def commit(self, receipt: Receipt, change: Change) -> Committed:

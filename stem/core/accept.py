@@ -30,6 +30,10 @@ class Arguments:
         self._current = current
         self._earlier = {_digest(model): ArgumentsCodec(model) for model in earlier}
 
+    def knows(self, schema: str) -> bool:
+        """Whether this is a schema of today's model or of an earlier one; where nobody said which, or has one, it is."""
+        return not self.schema or schema in {"", self.schema} or schema in self._earlier
+
     def read(self, data: bytes, schema: str) -> BaseModel:
         """The arguments in these bytes, which were written with `schema` ("": nobody said); UnreadableError."""
         known = self._earlier.get(schema)

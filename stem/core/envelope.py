@@ -15,7 +15,7 @@ from stem.core.retry import RetryPolicy
 from stem.core.unique import UniqueClaim
 from stem.errors import ConfigError
 
-#: Version of the envelope's format. A worker refuses a newer one and buries the job with that reason.
+#: Version of the envelope's format. A job of a newer one waits for a worker that can read it: see `core.unknown`.
 WIRE_VERSION: Final = 1
 
 Headers = dict[str, str]
@@ -70,18 +70,34 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Overrides(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an attempt asked for its successors (`ctx.retry(max_retries=...)`): beside the envelope, never in it."""
+    """What a delivery left for its successors, beside the envelope and never in it.
+
+    `max_retries`: as `ctx.retry(max_retries=...)` asked; `unknown_since` (unix ms): when a worker first found that it does
+    not know this job, if none that does has had it since.
+    """
 
     max_retries: int | None = None
+    unknown_since: int = 0
 
 
 class UndecodableError(Exception):
     """The bytes are no envelope that this version understands; the message says why."""
 
 
+class NewerVersionError(UndecodableError):
+    """The envelope was written by a newer stem; a worker of that version can read it."""
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    """What all versions of the envelope have."""
+
+    v: int
+
+
 #: What foreign bytes can raise; ConfigError comes from a retry policy that no declaration would have accepted.
 _FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ConfigError)
 _decoder: Final = msgspec.json.Decoder(Envelope)
+_version: Final = msgspec.json.Decoder(_Versioned)
 _encoder: Final = msgspec.json.Encoder()
 _overrides: Final = msgspec.json.Decoder(Overrides)
 encode: Final = _encoder.encode
@@ -92,12 +108,23 @@ def decode(data: bytes) -> Envelope:
     try:
         made = _decoder.decode(data)
     except _FAULTS as fault:
+        _refuse_newer(data)
         raise UndecodableError(f"not an envelope: {fault}") from None
     if made.v > WIRE_VERSION:
-        raise UndecodableError(f"wire version {made.v} is newer than {WIRE_VERSION}; update this worker")
+        _refuse_newer(data)
     if made.v < 1:
         raise UndecodableError(f"wire version {made.v} never existed")
     return made
+
+
+def _refuse_newer(data: bytes) -> None:
+    """A newer version may have changed anything but the field that says so."""
+    try:
+        version = _version.decode(data).v
+    except _FAULTS:
+        return
+    if version > WIRE_VERSION:
+        raise NewerVersionError(f"wire version {version} is newer than {WIRE_VERSION}; update this worker") from None
 
 
 def decode_overrides(data: bytes) -> Overrides:

@@ -76,6 +76,13 @@ class NotRun(msgspec.Struct, frozen=True, tag=True):
     ended: Ended
 
 
+class Unknown(msgspec.Struct, frozen=True, tag=True):
+    """The function was never called: this worker does not know the job's task, schema or wire version; another one may."""
+
+    reason: Refusal
+    error: ErrorRecord
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """The function was never called: the job cannot be understood here, and trying again would not help."""
 
@@ -83,4 +90,4 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     error: ErrorRecord
 
 
-Outcome: TypeAlias = Returned | Raised | RetryAsked | Snoozed | Stopped | NotRun | Refused
+Outcome: TypeAlias = Returned | Raised | RetryAsked | Snoozed | Stopped | NotRun | Unknown | Refused

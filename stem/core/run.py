@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from stem.core.company import company
 from stem.core.envelope import Submission
 from stem.values import Receipt
 
@@ -317,6 +318,11 @@ class ClaimedRun(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def receipt(self) -> Receipt:
         """The right to change it."""
         return Receipt(self.id, self.fence)
+
+    @property
+    def company(self) -> int | None:
+        """How many others may run beside it; None: any number."""
+        return company(self.takeovers, MAX_TAKEOVERS)
 
 
 # ---------------------------------------------------------------- what is kept

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -62,6 +63,21 @@ def digest(schema: object) -> str:
     """Twelve hex digits that stand for a schema, or for anything else of plain JSON, whatever the order of its keys."""
     text = json.dumps(schema, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+#: How the key of a list of tasks begins; other keys are digests of schemas.
+_LIST: Final = "tasks-"
+
+
+def task_list(names: Iterable[str]) -> tuple[str, bytes]:
+    """The names of tasks as a document, and the key under which workers with just these tasks publish it."""
+    listed = sorted(names)
+    return f"{_LIST}{digest(listed)}", msgspec.json.encode(listed)
+
+
+def is_task_list(key: str) -> bool:
+    """Whether a document with this key is a list of tasks."""
+    return key.startswith(_LIST)
 
 
 class TaskSchema(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
@@ -20,9 +20,11 @@ from stem.core.outcome import (
     Returned,
     Snoozed,
     Stopped,
+    Unknown,
 )
 from stem.core.record import JobRecord
 from stem.core.retry import DEFAULT_POLICY, RetryPolicy, backoff_ms, worth_retrying
+from stem.core.unknown import UNKNOWN_FOR_MS, offer_again_ms
 from stem.values import Receipt
 
 #: Why a job lies among the dead letters.
@@ -36,6 +38,7 @@ DeadReason: TypeAlias = Literal[
     "unsupported",
     "interrupted",
 ]
+NO_OVERRIDES: Final = Overrides()
 SignalName: TypeAlias = Literal["job_succeeded", "job_failed", "job_retried", "job_snoozed", "job_cancelled"]
 
 
@@ -56,6 +59,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ignore_result: bool = False
     result_ttl_ms: int = 86_400_000
     effects: tuple[Effect, ...] = ()
+    overrides: Overrides = NO_OVERRIDES
+    unknown_for_ms: int = UNKNOWN_FOR_MS
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -171,14 +176,17 @@ def settle(terms: Terms, outcome: Outcome, *, now_ms: int, jitter: float) -> Set
             return _after_error(terms, error, names, now_ms, jitter)
         case RetryAsked():
             return _asked(terms, outcome, now_ms, jitter)
+        case Unknown(reason, error):
+            return _unknown(terms, reason, error, now_ms)
         case Snoozed(delay_ms):
-            again = Again(delay_ms, terms.attempt - 1)
+            again = Again(delay_ms, terms.attempt - 1, _known_again(terms))
             return Settlement(terms.receipt, again, (), _signal(terms, "job_snoozed", now_ms, retry_in_ms=delay_ms))
         case Stopped(reason):
             return _cancel(terms, reason, now_ms)
-        case NotRun(ended):
-            unused = _without_attempt(terms)
-            return _expire(unused, now_ms) if ended == "expired" else _lose(unused, now_ms)
+        case NotRun("expired"):
+            return _expire(_without_attempt(terms), now_ms)
+        case NotRun():
+            return _lose(terms, now_ms)  # the attempt had begun, each time that it was lost
         case Refused(reason, error):
             # an interrupted attempt had begun; the other refusals come before the function is called
             return _bury(terms if reason == "interrupted" else _without_attempt(terms), reason, error, now_ms)
@@ -216,10 +224,32 @@ def _asked(terms: Terms, asked: RetryAsked, now_ms: int, jitter: float) -> Settl
 
 
 def _again(terms: Terms, error: ErrorRecord, delay_ms: int, max_retries: int | None, now_ms: int) -> Settlement:
-    overrides = b"" if max_retries is None else encode_beside(Overrides(max_retries))
+    overrides = _known_again(terms) if max_retries is None else encode_beside(Overrides(max_retries))
     action = Again(delay_ms, terms.attempt, overrides, records.encode(error))
     signal = _signal(terms, "job_retried", now_ms, error=error, retry_in_ms=delay_ms)
     return Settlement(terms.receipt, action, (), signal)
+
+
+def _known_again(terms: Terms) -> bytes:
+    """Overrides without the time since which nobody knew the job; nothing when they stay as they are."""
+    beside = terms.overrides
+    return encode_beside(Overrides(beside.max_retries)) if beside.unknown_since else b""
+
+
+def _unknown(terms: Terms, reason: DeadReason, error: ErrorRecord, now_ms: int) -> Settlement:
+    """Wait for a worker that knows it, as long as that is allowed."""
+    since = terms.overrides.unknown_since or now_ms
+    delay_ms = offer_again_ms(now_ms - since, terms.unknown_for_ms)
+    unused = _without_attempt(terms)
+    if delay_ms is None:
+        waited = f"; it waited {(now_ms - since) // 1000:,} s for a worker that knows it, and none came"
+        text = waited if now_ms > since else ""
+        return _bury(unused, reason, msgspec.structs.replace(error, message=error.message + text), now_ms)
+    overrides = encode_beside(Overrides(terms.overrides.max_retries, since))
+    again = Again(delay_ms, unused.attempt, overrides, records.encode(error))
+    told = error if since == now_ms else None  # once: it is offered every few seconds
+    signal = _signal(unused, "job_snoozed", now_ms, reason, error=told, retry_in_ms=delay_ms)
+    return Settlement(terms.receipt, again, (), signal)
 
 
 def _cancel(terms: Terms, reason: str, now_ms: int) -> Settlement:

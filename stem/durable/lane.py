@@ -20,6 +20,7 @@ from stem.errors import EngineError
 from stem.observe.signals import RunEvent, Signals
 from stem.values import Receipt
 from stem.worker.claim import Claimer, Slots
+from stem.worker.suspects import Suspects
 
 log = logging.getLogger("stem.durable")
 
@@ -40,8 +41,8 @@ class RunSource:
     async def wait(self, timeout_ms: int) -> bool:
         return await self._store.wait(self._worker, timeout_ms)
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
-        return await self._store.release(batch)
+    async def put_back(self, batch: Sequence[Receipt], *, again_in_ms: int) -> list[bool]:
+        return await self._store.release(batch, again_in_ms=again_in_ms)
 
 
 class HeldRun:
@@ -116,6 +117,7 @@ class RunLane:
         *,
         worker: str,
         slots: Slots,
+        suspects: Suspects,
         threads: Executor,
         expect: Callable[[int], None],
         idle: Callable[[int], None],
@@ -124,9 +126,10 @@ class RunLane:
     ) -> list[asyncio.Task[None]]:
         """See Lane."""
         self._means, self._slots, self._expect, self._active = self._make_means(worker, threads), slots, expect, active
+        self._suspects = suspects
         source = RunSource(self._store, list(self._known), worker)
         look_ms = look_every_ms(one.options.lease_ms for one in self._known.values())
-        self._claimer = Claimer(source, slots, self._take, idle, mark, name="runs", look_ms=look_ms)
+        self._claimer = Claimer(source, slots, self._take, idle, mark, screen=suspects, name="runs", look_ms=look_ms)
         self._background = [asyncio.create_task(self._sweep(), name="stem-run-sweep")]
         return [*self._claimer.start(), *self._background]
 
@@ -174,7 +177,7 @@ class RunLane:
 
     # ---------------------------------------------------------------- one run
 
-    def _take(self, runs: tuple[ClaimedRun, ...], asked: float) -> None:
+    def _take(self, runs: Sequence[ClaimedRun], asked: float) -> None:
         """Start each in a task of its own with a fresh context, under its lease from now on."""
         for claimed in runs:
             workflow = self._known[line_name(claimed.workflow, claimed.version)]
@@ -202,6 +205,7 @@ class RunLane:
                 del self._held[execution.claimed.id]
             assert self._slots is not None
             self._slots.give()
+            self._suspects.ended(held.receipt)
             self._counts[left] += 1
             self._active()
             self._told(execution, left)

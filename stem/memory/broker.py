@@ -56,9 +56,9 @@ class MemoryBroker:
         with self._space.lock:
             return [renew(self._space, one, self._now()) for one in batch]
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int | None = None) -> list[bool]:
         with self._space.lock:
-            return [release(self._space, receipt, self._now()) for receipt in batch]
+            return [release(self._space, receipt, again_in_ms, self._now()) for receipt in batch]
 
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
         with self._space.lock:

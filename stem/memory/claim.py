@@ -105,6 +105,7 @@ def _hand_out(space: Space, line: Line, job: StoredJob, worker: str, now: int, w
         enqueued_at=job.enqueued_at,
         priority=sub.priority,
         result_ttl_ms=sub.result_ttl_ms,
+        max_losses=sub.max_losses,
         overrides=job.overrides,
         ended=why,
         cancel_reason=job.cancel_reason,

@@ -63,6 +63,7 @@ class MemoryDeadLetters:
         job.attempts = job.losses = job.died_at = 0
         job.reason, job.record, job.error, job.expires_at, job.cancel_reason = "", b"", b"", None, None
         job.overrides = job.progress = b""
+        job.worker, job.started_at = "", None
         job.replays += 1
         job.ready_at = now + delay_ms
         put(space, job, now)

@@ -30,12 +30,13 @@ def renew(space: Space, one: Renewal, now: int) -> Held:
     return Held("held") if job.cancel_reason is None else Held("cancel", job.cancel_reason)
 
 
-def release(space: Space, receipt: Receipt, now: int) -> bool:
+def release(space: Space, receipt: Receipt, again_in_ms: int | None, now: int) -> bool:
     job = held(space, receipt)
     if job is None:
         return False
     stop_running(space, job)
-    job.losses, job.ready_at = 0, now
+    job.losses = 0 if again_in_ms is None else job.losses
+    job.ready_at = now if job.cancel_reason is not None else now + (again_in_ms or 0)
     put(space, job, now)
     space.changed(job)
     return True

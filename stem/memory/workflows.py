@@ -102,10 +102,10 @@ class MemoryWorkflows:
             rows = self._rows()
             return [told(life.renew(rows, one.receipt, one.lease_ms)) for one in batch]
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int = 0) -> list[bool]:
         with self._space.lock:
             rows = self._rows()
-            return [life.release(rows, receipt) for receipt in batch]
+            return [life.release(rows, receipt, again_in_ms) for receipt in batch]
 
     async def commit(self, receipt: Receipt, change: Change) -> Committed:
         await asyncio.sleep(0)  # others run meanwhile, as they do where a store is asked

@@ -20,11 +20,15 @@ jobs = logging.getLogger("stem.jobs")
 
 
 def log_failure(signal: Signal) -> None:
-    """A failed attempt in one line; what was given up with its traceback."""
+    """A failed attempt, or a job that nobody here knows, in one line; what was given up with its traceback."""
     error = signal.error
     assert error is not None
     extra = {"job_id": signal.job_id, "task": signal.task, "attempt": signal.attempt, "queue": signal.queue}
     what = f"{error.type}: {error.message}".partition("\n")[0]
+    if signal.name == "job_snoozed":
+        text = "%s waits for a worker that knows it (job %s): %s"
+        jobs.warning(text, signal.task, signal.job_id, what, extra=extra)
+        return
     if signal.retry_in_ms is not None:
         text = "%s failed in attempt %d and runs again in %s (job %s): %s"
         jobs.warning(text, signal.task, signal.attempt, words(signal.retry_in_ms), signal.job_id, what, extra=extra)

@@ -74,9 +74,10 @@ class RedisBroker:
             words += (*one.receipt, "" if one.lease_ms is None else one.lease_ms)
         return [_held(said) for said in await self._store.run("renew", *words)] if words else []
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int | None = None) -> list[bool]:
         words = [word for receipt in batch for word in receipt]
-        return [said == 1 for said in await self._store.run("release", *words)] if words else []
+        again = "" if again_in_ms is None else again_in_ms
+        return [said == 1 for said in await self._store.run("release", again, *words)] if words else []
 
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
         return await self.settle_with(batch, [one.effects for one in batch])
@@ -109,7 +110,7 @@ class RedisBroker:
         if not asked.cancelled() and asked.exception() is None:
             receipts = [unpack_delivery(*one).receipt for one in asked.result()[1:]]
             if receipts:
-                self._store.run_later("release", *(word for receipt in receipts for word in receipt))
+                self._store.run_later("release", "", *(word for receipt in receipts for word in receipt))
 
 
 def _slices(jobs: Iterable[tuple[Word, ...]]) -> Iterator[list[Word]]:

@@ -66,13 +66,13 @@ def unpack_state(value: bytes) -> State:
 
 #: Of a job just handed out: priority, fence, attempts, losses, time of enqueue; behind them what many jobs share.
 _HANDED: Final = struct.Struct("<xB2x8xd4x4xII8xd24x")
-_SHARED: Final = struct.Struct("<4xdd")
+_SHARED: Final = struct.Struct("<Idd")
 
 
 def unpack_delivery(job_id: bytes, packed: bytes, envelope: bytes, *more: Any) -> Delivery:
     """A delivery; `more` is there when one of it is not empty: why it ended, why it is cancelled, its overrides."""
     priority, fence, attempts, losses, enqueued_at = _HANDED.unpack_from(packed)
-    lease_ms, ttl_ms, queue, task = _shared(packed[_HANDED.size :])
+    max_losses, lease_ms, ttl_ms, queue, task = _shared(packed[_HANDED.size :])
     ended, reason, overrides = more or (b"", None, b"")
     return Delivery(
         id=job_id.decode(),
@@ -86,6 +86,7 @@ def unpack_delivery(job_id: bytes, packed: bytes, envelope: bytes, *more: Any) -
         enqueued_at=int(enqueued_at),
         priority=priority,
         result_ttl_ms=ttl_ms,
+        max_losses=max_losses,
         overrides=overrides,
         ended=_ENDED.get(ended),
         cancel_reason=None if reason is None else reason.decode(),
@@ -93,11 +94,11 @@ def unpack_delivery(job_id: bytes, packed: bytes, envelope: bytes, *more: Any) -
 
 
 @lru_cache(maxsize=1024)
-def _shared(packed: bytes) -> tuple[int, int, str, str]:
-    """Lease, result ttl, queue and task: the same bytes for all jobs of a task that one worker claims."""
-    lease_ms, ttl_ms = _SHARED.unpack_from(packed)
+def _shared(packed: bytes) -> tuple[int, int, int, str, str]:
+    """Losses allowed, lease, result ttl, queue and task: the same bytes for all jobs of a task that one worker claims."""
+    max_losses, lease_ms, ttl_ms = _SHARED.unpack_from(packed)
     queue, task, _, _ = packed[_SHARED.size :].split(b"\0")
-    return int(lease_ms), int(ttl_ms), plain(queue.decode()), plain(task.decode())
+    return max_losses, int(lease_ms), int(ttl_ms), plain(queue.decode()), plain(task.decode())
 
 
 class Over(NamedTuple):

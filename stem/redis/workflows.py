@@ -102,7 +102,7 @@ class RedisWorkflows:
         if not asked.cancelled() and asked.exception() is None:
             receipts = [_claimed(one).receipt for one in asked.result()[1:]]
             if receipts:
-                self._store.run_later("release_runs", *(word for receipt in receipts for word in receipt))
+                self._store.run_later("release_runs", 0, *(word for receipt in receipts for word in receipt))
 
     async def wait(self, worker: str, timeout_ms: int) -> bool:
         return await self._store.bells.naps.sleep(worker, timeout_ms)
@@ -113,9 +113,9 @@ class RedisWorkflows:
             words += (*one.receipt, "" if one.lease_ms is None else one.lease_ms)
         return [_held(said) for said in await self._store.run("renew_runs", *words)] if words else []
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int = 0) -> list[bool]:
         words = [word for receipt in batch for word in receipt]
-        return [said == 1 for said in await self._store.run("release_runs", *words)] if words else []
+        return [said == 1 for said in await self._store.run("release_runs", again_in_ms, *words)] if words else []
 
     async def commit(self, receipt: Receipt, change: Change) -> Committed:
         if is_plain(change):

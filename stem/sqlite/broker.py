@@ -66,8 +66,8 @@ class SqliteBroker:
     async def renew(self, batch: Sequence[Renewal]) -> list[Held]:
         return await self._store.write(lambda step: [renew(step, one) for one in batch])
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
-        return await self._store.write(lambda step: [release(step, receipt) for receipt in batch])
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int | None = None) -> list[bool]:
+        return await self._store.write(lambda step: [release(step, receipt, again_in_ms) for receipt in batch])
 
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
         return await self._store.write(lambda step: settle(step, batch), weight=len(batch))

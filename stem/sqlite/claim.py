@@ -219,6 +219,7 @@ class _Taking:
             enqueued_at=job.enqueued_at,
             priority=job.priority,
             result_ttl_ms=job.result_ttl_ms,
+            max_losses=job.max_losses,
             overrides=job.overrides,
             ended=why,
             cancel_reason=job.cancel_reason,

@@ -19,7 +19,8 @@ _LETTER: Final = (
 )
 _REPLAY: Final = """
 UPDATE job SET state = ?, ready_at = ?, attempts = 0, losses = 0, died_at = 0, dead_until = 0, reason = '',
-    record = x'', error = x'', overrides = x'', progress = x'', expires_at = NULL, cancel_reason = NULL, replays = replays + 1, changes = changes + 1
+    record = x'', error = x'', overrides = x'', progress = x'', expires_at = NULL, cancel_reason = NULL, worker = '', started_at = NULL,
+    replays = replays + 1, changes = changes + 1
 WHERE seq = ?"""
 
 

@@ -32,8 +32,9 @@ UPDATE job SET state = ?, reason = ?, record = ?, died_at = ?, dead_until = ?, l
     lease_until = 0, counted = 0, parked_key = '', changes = changes + 1
 WHERE seq = ?"""
 _RELEASE: Final = """
-UPDATE job SET state = ?, ready_at = ?, losses = 0, lease_until = 0, counted = 0, changes = changes + 1
-WHERE seq = ?"""
+UPDATE job SET state = ?1, ready_at = ?2, losses = CASE WHEN ?3 THEN losses ELSE 0 END, lease_until = 0, counted = 0,
+    changes = changes + 1
+WHERE seq = ?4"""
 _PROGRESS: Final = """
 UPDATE job SET progress = ?, changes = changes + 1 WHERE ns = ? AND id = ? AND state = 3 AND fence = ?"""
 
@@ -48,14 +49,15 @@ def renew(step: Step, one: Renewal) -> Held:
     return Held("held") if job.cancel_reason is None else Held("cancel", job.cancel_reason)
 
 
-def release(step: Step, receipt: Receipt) -> bool:
+def release(step: Step, receipt: Receipt, again_in_ms: int | None = None) -> bool:
     """Put a delivery back, if it is still held."""
     job = _held(step, receipt)
     if job is None:
         return False
     _stop_running(step, job)
-    state = put_aside_or_ready(step, job.qid, step.now)
-    step.execute(_RELEASE, (state, step.now, job.seq))
+    ready_at = step.now if job.cancel_reason is not None else step.now + (again_in_ms or 0)
+    state = put_aside_or_ready(step, job.qid, ready_at)
+    step.execute(_RELEASE, (state, ready_at, again_in_ms is not None, job.seq))
     step.changed(job.id)
     return True
 

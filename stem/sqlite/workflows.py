@@ -102,8 +102,8 @@ class SqliteWorkflows:
     async def renew(self, batch: Sequence[Renewal]) -> list[Held]:
         return await self._store.write(lambda step: renew(step, batch))
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
-        return await self._store.write(lambda step: _release(step, batch))
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int = 0) -> list[bool]:
+        return await self._store.write(lambda step: _release(step, batch, again_in_ms))
 
     async def commit(self, receipt: Receipt, change: Change) -> Committed:
         plain = is_plain(change)
@@ -246,9 +246,9 @@ def renew(step: Transaction, batch: Sequence[Renewal]) -> list[Held]:
     return [told(life.renew(rows, one.receipt, one.lease_ms)) for one in batch]
 
 
-def _release(step: Transaction, batch: Sequence[Receipt]) -> list[bool]:
+def _release(step: Transaction, batch: Sequence[Receipt], again_in_ms: int = 0) -> list[bool]:
     rows = SqliteRows(step)
-    return [life.release(rows, receipt) for receipt in batch]
+    return [life.release(rows, receipt, again_in_ms) for receipt in batch]
 
 
 def _claim(step: Transaction, lines: Sequence[str], limit: int, worker: str, bells: Bells) -> ClaimedRuns:

@@ -19,7 +19,7 @@ from stem.contracts.broker import Broker, Delivery
 from stem.core.accept import UnreadableError
 from stem.core.codec import EncodeError
 from stem.core.context import Enqueuer, RetryRequested, SnoozeRequested
-from stem.core.envelope import Envelope, UndecodableError, decode, decode_overrides, undecodable
+from stem.core.envelope import Envelope, NewerVersionError, UndecodableError, decode, decode_overrides, undecodable
 from stem.core.options import NOTHING_SAID, Options, no_hard_limit
 from stem.core.outcome import (
     ErrorRecord,
@@ -31,11 +31,12 @@ from stem.core.outcome import (
     Returned,
     Snoozed,
     Stopped,
+    Unknown,
     error_record,
 )
 from stem.core.registry import Registry
 from stem.core.retry import DEFAULT_POLICY, error_names
-from stem.core.settle import Terms, follow_ups
+from stem.core.settle import NO_OVERRIDES, Terms, follow_ups
 from stem.core.task import AnyDeclared
 from stem.core.terms import AttemptTerms, attempt_terms, says_nothing, with_envelope
 from stem.errors import JobCancelled, LeaseLost, UnknownTaskError
@@ -63,7 +64,9 @@ class Runner:
         signals: Signals,
         queues: dict[str, Options],
         worker: str,
+        unknown_for_ms: int,
     ) -> None:
+        self._unknown_for_ms = unknown_for_ms
         self._registry, self._broker, self._app, self._threads = registry, broker, app, threads
         self._signals, self._queues, self._worker = signals, queues, worker
         self._around = overriding(middleware, "on_execute")
@@ -75,24 +78,26 @@ class Runner:
         delivery = running.delivery
         try:
             envelope = decode(delivery.envelope)
+        except NewerVersionError as fault:
+            return self._terms(delivery, now_ms), _unrun(delivery) or Unknown("undecodable", undecodable(fault))
         except UndecodableError as fault:
             return self._terms(delivery, now_ms), Refused("undecodable", undecodable(fault))
         task = self._registry.handler(envelope.task)
         if task is None:
             unknown = UnknownTaskError(envelope.task, (known.name for known in self._registry.handlers()))
-            return self._terms(delivery, now_ms, envelope), Refused("unknown_task", _error(unknown))
+            terms = self._terms(delivery, now_ms, envelope)
+            return terms, _unrun(delivery) or Unknown("unknown_task", error_record("UnknownTaskError", str(unknown)))
         held = self._held(task, delivery, envelope)
         terms = self._terms(delivery, now_ms, envelope, held)
-        if delivery.ended is not None:
-            return terms, NotRun(delivery.ended)
-        if delivery.cancel_reason is not None:
-            return terms, Stopped(delivery.cancel_reason)
+        if (unrun := _unrun(delivery)) is not None:
+            return terms, unrun
         if held.hard_ms and not task.is_async:
             return terms, Refused("unsupported", error_record("ConfigError", no_hard_limit(task.name)))
         try:
             args = task.reads.read(bytes(envelope.args), envelope.schema)
         except UnreadableError as fault:
-            return terms, Refused("invalid_arguments", error_record("ValidationError", str(fault)))
+            what = Refused if task.reads.knows(envelope.schema) else Unknown
+            return terms, what("invalid_arguments", error_record("ValidationError", str(fault)))
         ctx = Attempt(
             running,
             envelope,
@@ -200,7 +205,16 @@ class Runner:
             ignore_result=held is not None and held.ignore_result,
             retry=DEFAULT_POLICY if held is None else held.retry,
             effects=() if envelope is None else follow_ups(envelope, delivery.id),
+            overrides=decode_overrides(delivery.overrides) if delivery.overrides else NO_OVERRIDES,
+            unknown_for_ms=self._unknown_for_ms,
         )
+
+
+def _unrun(delivery: Delivery) -> Outcome | None:
+    """What becomes of a delivery that was handed out only to be settled; None for others."""
+    if delivery.ended is not None:
+        return NotRun(delivery.ended)
+    return None if delivery.cancel_reason is None else Stopped(delivery.cancel_reason)
 
 
 def _interrupt_late(running: Running) -> None:

@@ -7,10 +7,10 @@ import logging
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
-from stem.contracts.source import Claims, Unit
+from stem.contracts.source import Claims, PutsBack, Unit
 from stem.core.lease import SAFETY_MS
 from stem.core.retry import backoff_ms
 from stem.errors import EngineError
@@ -28,16 +28,32 @@ class Slots:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.free = size
+        self.used = 0
+        self._most = size
         self._enough = max(1, size // 2)
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
+    @property
+    def free(self) -> int:
+        """Slots to claim for now; below zero when they were narrowed since."""
+        return self._most - self.used
+
+    @property
+    def idle(self) -> int:
+        """Free slots that must not be claimed for now."""
+        return self.size - max(self._most, self.used)
+
+    def narrow(self, most: int | None) -> None:
+        """Use only so many for now; None: all."""
+        self._most = self.size if most is None else min(most, self.size)
+        self.give(0)
+
     def take(self, count: int) -> None:
-        self.free -= count
+        self.used += count
 
     def give(self, count: int = 1) -> None:
         """Free slots, and wake everyone whom they are enough for: who comes second looks again and waits on."""
-        self.free += count
+        self.used -= count
         for enough, future in self._waiting:
             if self.free >= enough and not future.done():
                 future.set_result(None)
@@ -62,6 +78,18 @@ class Slots:
             self._waiting.remove(entry)
 
 
+class Screen(Protocol):
+    """Decides which of the claimed units start now."""
+
+    def concern(self, units: Sequence[Unit]) -> bool:
+        """Whether there is anything to decide about these."""
+        ...
+
+    async def sort(self, units: Sequence[T], source: PutsBack) -> Sequence[T]:
+        """Those that start; the others were put back."""
+        ...
+
+
 class Claimer(Generic[T]):
     """Claims while it may, hands over what it gets, sleeps when there is nothing.
 
@@ -72,15 +100,16 @@ class Claimer(Generic[T]):
         self,
         source: Claims[T],
         slots: Slots,
-        take: Callable[[tuple[T, ...], float], None],
+        take: Callable[[Sequence[T], float], None],
         idle: Callable[[int], None],
         mark: Callable[[], int],
         *,
+        screen: Screen | None = None,
         name: str = "claim",
         look_ms: int = SAFETY_MS,
     ) -> None:
         self._source, self._slots, self._take, self._idle, self._mark = source, slots, take, idle, mark
-        self._name, self._look_ms = name, look_ms
+        self._screen, self._name, self._look_ms = screen, name, look_ms
         self._turn = asyncio.Lock()
         # jobs of one claim start, and what they have done is sent, before those of the other: when the answers to both
         # come together, they would otherwise stay together, and worker and store take turns in waiting
@@ -161,14 +190,18 @@ class Claimer(Generic[T]):
         """How many came, and how many ms to sleep before the next claim."""
         asked, mark = time.monotonic(), self._mark()
         try:
+            units: Sequence[T]
             units, next_due_ms = await self._source.claim(want)
         except EngineError as fault:
             return 0, -self._wait_away(fault)
         if self._away:
             log.warning("the store is back after %d tries", self._away)
             self._away = 0
+        if units and self._screen is not None and self._screen.concern(units):
+            units = await self._screen.sort(units, self._source)
+            next_due_ms = 0
         if units and self._stopping:
-            await self._source.release([unit.receipt for unit in units])
+            await self._source.put_back([unit.receipt for unit in units], again_in_ms=0)
             return 0, 0
         if units:
             async with self._starting:

@@ -12,7 +12,7 @@ import msgspec
 
 from stem.contracts.engine import Engine
 from stem.core.commands import COMMAND_TTL_MS, inbox_of
-from stem.core.schema import digest, task_schema
+from stem.core.schema import digest, task_list, task_schema
 from stem.core.task import AnyDeclared
 from stem.errors import EngineError
 
@@ -51,8 +51,12 @@ async def sweep(engine: Engine, define_limits: Callable[[], Awaitable[None]]) ->
 
 
 async def tell_schemas(engine: Engine, tasks: Sequence[AnyDeclared]) -> None:
-    """Publish what the tasks look like, so that a later deploy can be held against the jobs that wait: once."""
+    """Publish what the tasks look like, so that a later deploy can be held against the jobs that wait: once.
+
+    And which there are: the heartbeat names that list by its key.
+    """
     documents = await asyncio.to_thread(lambda: [one for task in tasks for one in _document(task)])
+    documents.append(task_list(task.name for task in tasks))
     while documents:
         try:
             await engine.schemas.publish(*documents[-1])

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from stem.values import Receipt
 from stem.worker.claim import Slots
+from stem.worker.suspects import Suspects
 
 
 class Leased(Protocol):
@@ -49,6 +50,7 @@ class Lane(Protocol):
         *,
         worker: str,
         slots: Slots,
+        suspects: Suspects,
         threads: Executor,
         expect: Callable[[int], None],
         idle: Callable[[int], None],

@@ -25,5 +25,8 @@ class JobSource:
     async def release(self, batch: Sequence[Receipt]) -> list[bool]:
         return await self._broker.release(batch)
 
+    async def put_back(self, batch: Sequence[Receipt], *, again_in_ms: int) -> list[bool]:
+        return await self._broker.release(batch, again_in_ms=again_in_ms)
+
     async def settle(self, batch: Sequence[Settlement]) -> list[Settled]:
         return await self._broker.settle(batch)

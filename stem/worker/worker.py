@@ -25,8 +25,10 @@ from stem.core.limit import LimitRow
 from stem.core.options import DEFAULT_QUEUE, Options, no_hard_limit
 from stem.core.outcome import Outcome
 from stem.core.registry import Registry
+from stem.core.schema import task_list
 from stem.core.settle import Settlement, Terms, settle
 from stem.core.task import AnyDeclared
+from stem.core.unknown import UNKNOWN_FOR_MS
 from stem.errors import ConfigError, EngineError
 from stem.observe.logs import log_failure
 from stem.observe.middleware import Middleware, consume_chain, overriding
@@ -40,6 +42,7 @@ from stem.worker.renew import Renewer
 from stem.worker.running import Running
 from stem.worker.settle import Settler
 from stem.worker.source import JobSource
+from stem.worker.suspects import Suspects
 
 log = logging.getLogger("stem.worker")
 
@@ -55,7 +58,10 @@ SOFT_GRACE: Final = 10.0
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How one worker works. `owns_process`: it may end the process when a handler blocks the loop past its limit."""
+    """How one worker works. `owns_process`: it may end the process when a handler blocks the loop past its limit.
+
+    `unknown_for_ms`: how long a job that it does not know waits for a worker that does.
+    """
 
     concurrency: int = 100
     queues: tuple[str, ...] = ()
@@ -63,6 +69,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = False
     burst: bool = False
     owns_process: bool = False
+    unknown_for_ms: int = UNKNOWN_FOR_MS
 
 
 class Worker:
@@ -89,6 +96,7 @@ class Worker:
         check_runnable(registry.handlers())
         self._source = JobSource(engine.broker, self.queues, self.name, strict=config.strict)
         self._slots = Slots(config.concurrency)
+        self._suspects = Suspects(self._slots)
         self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="stem-job")
         self._runner = Runner(
             registry=registry,
@@ -99,6 +107,7 @@ class Worker:
             signals=signals,
             queues=dict(queues),
             worker=self.name,
+            unknown_for_ms=config.unknown_for_ms,
         )
         self._wrapped = bool(overriding(middleware, "on_consume"))
         self._middleware = middleware
@@ -114,6 +123,7 @@ class Worker:
             self._take,
             lambda mark: self._nothing_to_do(-1, mark),
             lambda: self._activity,
+            screen=self._suspects,
             look_ms=look_every_ms(one.lease_ms for one in said if not isinstance(one.lease_ms, Unset)),
         )
         self._held: dict[str, Running] = {}
@@ -127,6 +137,7 @@ class Worker:
             **{name.removeprefix("job_"): 0 for name in signals.settled},
             "stale": 0,
         }
+        self._task_list, _ = task_list(one.name for one in registry.handlers())
         self._started_at = 0
         self.failed: BaseException | None = None
         self._left: list[Running] = []
@@ -168,6 +179,7 @@ class Worker:
             for task in lane.start(
                 worker=self.name,
                 slots=self._slots,
+                suspects=self._suspects,
                 threads=self._threads,
                 expect=renewer.expect,
                 idle=partial(self._nothing_to_do, number),
@@ -253,7 +265,7 @@ class Worker:
 
     # ---------------------------------------------------------------- one delivery
 
-    def _take(self, deliveries: tuple[Delivery, ...], asked: float) -> None:
+    def _take(self, deliveries: Sequence[Delivery], asked: float) -> None:
         """Start an attempt for each delivery: its own task with a fresh context, under its lease from now on."""
         loop = asyncio.get_running_loop()
         renewer = self._renewer
@@ -286,7 +298,7 @@ class Worker:
         finally:
             if not running.ended:
                 running.ended = True
-                self._slots.give()
+                self._free_slot(running)
             if self._held.get(running.delivery.id) is running and (running.lost or running.settlement is None):
                 await self._dropped(running)
 
@@ -316,13 +328,17 @@ class Worker:
         """A coroutine that does not end: settle without it, and give its slot to others."""
         running.leave_behind()
         self._left = [*(one for one in self._left if one.goes_on), running]
-        self._slots.give()
+        self._free_slot(running)
         text = "job %s (%s) does not stop; it is left behind and its slot given to others"
         log.warning(text, running.delivery.id, running.delivery.task)
         if running.lost or running.terms is None:
             await self._dropped(running)
         else:
             self._settle(running, running.terms, left_behind())
+
+    def _free_slot(self, running: Running) -> None:
+        self._slots.give()
+        self._suspects.ended(running.receipt)
 
     async def _dropped(self, running: Running) -> None:
         """An attempt without a settlement: its lease was lost, or its job is handed back."""
@@ -377,6 +393,7 @@ class Worker:
             now = time.monotonic()
             if self._renewer is not None:
                 self._renewer.loop_seen = now
+            self._suspects.look(now)
             for running in list(self._held.values()):
                 if not running.ended and running.look(now):
                     await self._leave_behind(running)
@@ -386,10 +403,14 @@ class Worker:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "queues": list(self.queues),
+            "tasks": self._task_list,
             "workflows": self.lines,
             "concurrency": self._config.concurrency,
             "running": self.running,
             "started_at": self._started_at,
+            "suspects": self._suspects.running,
+            "idle_slots": self._slots.idle,
+            "put_back": self._suspects.put_back,
             **self.counts,
             **{name: value for lane in self._lanes for name, value in lane.counts().items()},
         }

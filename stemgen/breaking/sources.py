@@ -14,7 +14,7 @@ from stem.contracts.jobs import JobFilter
 from stem.contracts.workflows import RunFilter
 from stem.core.envelope import UndecodableError, decode
 from stem.core.run import ENDED, RUN_STATES
-from stem.core.schema import TaskSchema
+from stem.core.schema import TaskSchema, is_task_list
 from stem.engines import make_engine, redacted, sqlite_path
 from stem.errors import EngineError
 from stemgen.errors import StemgenError
@@ -122,7 +122,7 @@ async def _in_flight(engine: Engine) -> tuple[set[tuple[str, int]], bool]:
 async def _published(engine: Engine) -> dict[tuple[str, str], TaskLock]:
     found = {}
     for key in await engine.schemas.digests():
-        document = await engine.schemas.get(key)
+        document = None if is_task_list(key) else await engine.schemas.get(key)
         if document is not None:
             one = msgspec.json.decode(document, type=TaskSchema)
             found[one.task, one.schema] = TaskLock(

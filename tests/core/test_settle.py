@@ -22,6 +22,7 @@ from stem.core.outcome import (
     Returned,
     Snoozed,
     Stopped,
+    Unknown,
 )
 from stem.core.record import JobRecord, Progress, decode_progress, decode_record
 from stem.core.record import encode as encode_record
@@ -57,6 +58,7 @@ OUTCOMES: list[Outcome] = [
     NotRun("expired"),
     NotRun("lost"),
     *(Refused(reason, BOOM) for reason in get_args(Refusal)),
+    *(Unknown(reason, BOOM) for reason in get_args(Refusal)),
 ]
 
 
@@ -159,7 +161,7 @@ def test_an_ordinary_retry_leaves_the_overrides_of_an_earlier_one_alone() -> Non
         (Returned(b"5"), 2),
         (Stopped("x"), 2),
         (NotRun("expired"), 1),
-        (NotRun("lost"), 1),
+        (NotRun("lost"), 2),  # it was called each time that it was lost
         (Refused("unknown_task", BOOM), 1),
         (Refused("undecodable", BOOM), 1),
         (Refused("invalid_arguments", BOOM), 1),
@@ -268,3 +270,61 @@ def test_progress_comes_back_as_it_was() -> None:
     assert (there.percent, there.message) == (12.5, "half of a quarter")
     assert isinstance(there.data, msgspec.Raw)
     assert bytes(there.data) == b"[1]"
+
+
+# ---------------------------------------------------------------- not known here
+
+
+def unknown(*, since: int, now_ms: int, unknown_for_ms: int = 600_000, max_retries: int | None = None) -> Settlement:
+    terms = msgspec.structs.replace(TERMS, overrides=Overrides(max_retries, since), unknown_for_ms=unknown_for_ms)
+    return settle(terms, Unknown("unknown_task", BOOM), now_ms=now_ms, jitter=0.5)
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "offered_in_ms"),
+    [(0, 1_000), (3_999, 1_000), (8_000, 2_000), (60_000, 15_000), (500_000, 15_000), (599_000, 1_000), (599_900, 100)],
+)
+def test_a_job_that_is_not_known_here_is_offered_again_without_an_attempt(waited_ms: int, offered_in_ms: int) -> None:
+    done = unknown(since=1_000_000, now_ms=1_000_000 + waited_ms, max_retries=7)
+    assert isinstance(done.action, Again)
+    assert (done.action.delay_ms, done.action.attempts) == (offered_in_ms, TERMS.attempt - 1)
+    assert decode_overrides(done.action.overrides) == Overrides(7, 1_000_000)
+    assert (done.signal.name, done.signal.reason) == ("job_snoozed", "unknown_task")
+    assert (done.signal.error is not None) is (waited_ms == 0)
+
+
+def test_its_time_begins_when_it_is_first_found_unknown() -> None:
+    done = unknown(since=0, now_ms=5_000)
+    assert isinstance(done.action, Again)
+    assert decode_overrides(done.action.overrides).unknown_since == 5_000
+
+
+def test_it_is_buried_when_its_time_is_over() -> None:
+    done = unknown(since=1_000_000, now_ms=1_600_000)
+    assert isinstance(done.action, Bury)
+    assert done.action.reason == "unknown_task"
+    error = record_of(done.action).error
+    assert error is not None
+    assert error.message == "boom; it waited 600 s for a worker that knows it, and none came"
+
+
+def test_it_is_buried_at_once_where_it_must_not_wait() -> None:
+    done = unknown(since=0, now_ms=5_000, unknown_for_ms=0)
+    assert isinstance(done.action, Bury)
+    assert record_of(done.action).error == BOOM
+
+
+@pytest.mark.parametrize("outcome", [RAISED, RetryAsked(BOOM, 100), Snoozed(500)])
+def test_its_time_is_forgotten_when_a_worker_that_knows_it_has_had_it(outcome: Outcome) -> None:
+    terms = msgspec.structs.replace(TERMS, overrides=Overrides(7, 1_000_000))
+    done = settle(terms, outcome, now_ms=9_000, jitter=0.5)
+    assert isinstance(done.action, Again)
+    assert decode_overrides(done.action.overrides) == Overrides(7)
+
+
+@pytest.mark.parametrize("outcome", [RAISED, RetryAsked(BOOM, 100), Snoozed(500)])
+def test_overrides_of_others_stay_as_they_are(outcome: Outcome) -> None:
+    terms = msgspec.structs.replace(TERMS, overrides=Overrides(7))
+    done = settle(terms, outcome, now_ms=9_000, jitter=0.5)
+    assert isinstance(done.action, Again)
+    assert done.action.overrides == b""

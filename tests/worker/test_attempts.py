@@ -304,11 +304,11 @@ async def test_headers_meta_and_the_idempotency_key_reach_the_handler() -> None:
 
 
 class TestWhatIsRefused:
-    """Jobs that cannot be understood are buried at once, with the reason and their bytes."""
+    """Jobs that cannot be understood are buried, with the reason and their bytes; see also test_unknown.py."""
 
     async def test_an_unknown_task_names_the_nearest(self) -> None:
         misspelt = TaskDefinition("duoble", args=Number, returns=int)
-        async with app_with() as app, app.worker():
+        async with app_with() as app, app.worker(unknown_for="0s"):
             error = await failure(await misspelt.enqueue(app, Number()))
             assert error.reason == "unknown_task"
             assert "did you mean 'double'?" in error.error_message
@@ -318,7 +318,7 @@ class TestWhatIsRefused:
             value: str
 
         drifted = TaskDefinition("double", args=Text, returns=int)
-        async with app_with() as app, app.worker():
+        async with app_with() as app, app.worker(unknown_for="0s"):
             handle = await drifted.enqueue(app, Text(value="many"))
             error = await failure(handle)
             assert error.reason == "invalid_arguments"

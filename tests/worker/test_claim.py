@@ -36,14 +36,14 @@ class Timers:
         await asyncio.sleep(timeout_ms / 1000)
         return False
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
+    async def put_back(self, batch: Sequence[Receipt], *, again_in_ms: int) -> list[bool]:
         return []
 
 
 async def test_the_earlier_of_two_timers_is_slept_until() -> None:
     """The first claim saw nothing, and sleeps long; the second saw a timer that was set between the two."""
 
-    def take(deliveries: tuple[Delivery, ...], asked: float) -> None:
+    def take(deliveries: Sequence[Delivery], asked: float) -> None:
         raise AssertionError("there is no work")
 
     source = Timers(None, 200)
@@ -62,7 +62,7 @@ def test_a_lease_that_began_in_ones_sleep_is_seen_before_it_ends() -> None:
 
 
 async def test_a_claimer_looks_as_often_as_it_was_told() -> None:
-    def take(deliveries: tuple[Delivery, ...], asked: float) -> None:
+    def take(deliveries: Sequence[Delivery], asked: float) -> None:
         raise AssertionError("there is no work")
 
     source = Timers(None)
@@ -120,7 +120,7 @@ async def test_a_claim_that_was_asked_for_while_another_is_under_way_is_made() -
             await asyncio.sleep(0.05)
             return (), None
 
-    def take(deliveries: tuple[Delivery, ...], asked: float) -> None:
+    def take(deliveries: Sequence[Delivery], asked: float) -> None:
         raise AssertionError("there is no work")
 
     source = Slow(None)

@@ -151,12 +151,12 @@ def renew(rows: Rows, receipt: Receipt, lease_ms: int | None) -> CancelRequest |
     return wanted if wanted is not None and not row.cleaning else True
 
 
-def release(rows: Rows, receipt: Receipt) -> bool:
-    """Back in line, if it is still held."""
+def release(rows: Rows, receipt: Receipt, again_in_ms: int) -> bool:
+    """Back in line in so long, if it is still held."""
     row = held(rows, receipt)
     if row is None:
         return False
-    row.state, row.owner, row.due_at = "queued", "", rows.now
+    row.state, row.owner, row.due_at = "queued", "", rows.now + again_in_ms
     save(rows, row)
     rows.ring(row.line)
     return True

@@ -1,10 +1,10 @@
--- release_runs(skew, {run, fence}...) -> {1: given back, 0: stale...}
+-- release_runs(skew, again in ms, {run, fence}...) -> {1: given back, 0: stale...}
 -- uses: run_life
 local answers = {}
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   local row = runs.held(ARGV[i], tonumber(ARGV[i + 1]))
   if row then
-    row.state, row.owner, row.due_at = 'queued', '', now
+    row.state, row.owner, row.due_at = 'queued', '', now + ARGV[2]
     runs.save(ARGV[i], row)
     runs.ring(row)
   end

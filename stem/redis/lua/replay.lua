@@ -17,7 +17,7 @@ for i = 3, #ARGV do
     call('HDEL', P .. 'x:' .. id, 'reason', 'record', 'died', 'dead_until', 'error', 'overrides', 'progress', 'cancel', 'parked')
     extra(id, job, 'replays', replays)
     job[ATTEMPTS], job[LOSSES], job[EXPIRES], job[READY], status = 0, 0, -1, now + ARGV[2], 1
-    job[CHANGES] = job[CHANGES] + 1
+    job[CHANGES], job[WORKER], job[STARTED] = job[CHANGES] + 1, '', -1
     unmark(job, CANCEL)
     put(id, job)
     tell_changed(id)

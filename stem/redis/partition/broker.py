@@ -126,9 +126,9 @@ class PartitionedBroker:
                 self.held.pop(each.receipt, None)
         return answers
 
-    async def release(self, batch: Sequence[Receipt]) -> list[bool]:
+    async def release(self, batch: Sequence[Receipt], *, again_in_ms: int | None = None) -> list[bool]:
         async def one(part: RedisEngine, receipts: list[Receipt]) -> list[bool]:
-            return await part.broker.release(receipts)
+            return await part.broker.release(receipts, again_in_ms=again_in_ms)
 
         answers = await self._of_receipts(batch, batch, one, bool)
         self._forget(batch)
@@ -208,7 +208,7 @@ class PartitionedBroker:
             queue = self.held.pop(one.receipt)
             for part in self._parts.opened():
                 if part.queue == queue:
-                    part.store.run_later("release", *one.receipt)
+                    part.store.run_later("release", "", *one.receipt)
 
 
 class PartitionedRenewals:

@@ -198,7 +198,9 @@ class ClaimContract(Contract):
     async def test_a_delivery_carries_what_a_worker_must_know(self, engine: Engine) -> None:
         """Checklist: 32."""
         before = await engine.now_ms()
-        await publish(engine, submission("a", "q7", task="t", priority=3, lease_ms=45_000, result_ttl_ms=5_000))
+        await publish(
+            engine, submission("a", "q7", task="t", priority=3, lease_ms=45_000, result_ttl_ms=5_000, max_losses=7)
+        )
         published = await engine.now_ms()
         first = await take_one(engine, "q7", worker="w1")
         assert before <= first.enqueued_at <= published
@@ -214,6 +216,7 @@ class ClaimContract(Contract):
             enqueued_at=first.enqueued_at,
             priority=3,
             result_ttl_ms=5_000,
+            max_losses=7,
         )
         assert first == expected
         assert not first.redelivered

@@ -182,6 +182,20 @@ class DeadLettersContract(Contract):
         assert row is not None
         assert row.progress == b""
 
+    async def test_a_replayed_job_that_waits_shows_no_worker_and_no_start(self, engine: Engine) -> None:
+        """Checklist: 65."""
+        await publish(engine, submission("a"))
+        await settle_one(engine, bury(await take_one(engine, worker="former")))
+        await engine.dead_letters.replay(["a"])
+        row = await engine.jobs.get("a")
+        assert row is not None
+        assert (row.worker, row.started_at) == ("", None)
+        await take_one(engine, worker="latter")
+        row = await engine.jobs.get("a")
+        assert row is not None
+        assert row.worker == "latter"
+        assert row.started_at is not None
+
     async def test_a_replay_forgets_the_old_result(self, engine: Engine) -> None:
         """Checklist: 65."""
         await dead(engine, submission("a"))

@@ -177,9 +177,9 @@ class EngineMachine(RuleBasedStateMachine):
         self.both(lambda e: e.broker.renew([Renewal(self._delivery(e, which).receipt, lease_ms)]))
 
     @precondition(lambda self: self.deliveries)
-    @rule(which=_any)
-    def release(self, which: int) -> None:
-        self.both(lambda e: e.broker.release([self._delivery(e, which).receipt]))
+    @rule(which=_any, again_in_ms=st.sampled_from((None, 0, _MINUTE)))
+    def release(self, which: int, again_in_ms: int | None) -> None:
+        self.both(lambda e: e.broker.release([self._delivery(e, which).receipt], again_in_ms=again_in_ms))
 
     @precondition(lambda self: self.deliveries)
     @rule(which=_any)

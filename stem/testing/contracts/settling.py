@@ -246,6 +246,32 @@ class SettleContract(Contract):
         assert answers == [True, False, True, False]
         assert [one.id for one in await take(engine, limit=3)] == ["a", "c"]
 
+    async def test_a_job_that_is_given_back_unrun_keeps_its_losses_and_waits(self, engine: Engine) -> None:
+        """Checklist: 129."""
+        await publish(engine, submission("a", max_losses=3), submission("b"))
+        shift((await take_one(engine)).lease_ms, engine)
+        lost = await take_one(engine)
+        assert (lost.id, lost.losses, lost.max_losses) == ("a", 1, 3)
+        assert await engine.broker.release([lost.receipt], again_in_ms=1_000) == [True]
+        assert await engine.broker.release([lost.receipt], again_in_ms=1_000) == [False]
+        assert [one.id for one in await take(engine, limit=3)] == ["b"]
+        assert await state_of(engine, "a") == "delayed"
+        shift(1_000, engine)
+        again = await take_one(engine)
+        assert (again.id, again.losses, again.attempt) == ("a", 1, lost.attempt)
+        assert await engine.broker.release([again.receipt], again_in_ms=0) == [True]
+        assert (await take_one(engine)).losses == 1
+
+    async def test_a_job_that_is_to_be_cancelled_does_not_wait_when_it_is_given_back_unrun(
+        self, engine: Engine
+    ) -> None:
+        """Checklist: 129."""
+        await publish(engine, submission("a"))
+        delivery = await take_one(engine)
+        await cancel(engine, "a")
+        assert await engine.broker.release([delivery.receipt], again_in_ms=60_000) == [True]
+        assert (await take_one(engine)).cancel_reason == "asked"
+
     async def test_a_settled_or_released_delivery_cannot_be_settled_otherwise(self, engine: Engine) -> None:
         """Checklist: 44, 49."""
         await publish(engine, submission("a"))

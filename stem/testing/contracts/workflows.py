@@ -189,6 +189,10 @@ class WorkflowsContract(Contract):
         assert await engine.workflows.release([claimed.receipt]) == [True]
         assert await engine.workflows.release([claimed.receipt]) == [False]
         again = await take_run(engine)
+        assert await engine.workflows.release([again.receipt], again_in_ms=1_000) == [True]
+        assert (await engine.workflows.claim([LINE], 1, "w")).runs == ()
+        shift(1_000, engine)
+        again = await take_run(engine)
         assert (again.takeovers, again.fence > claimed.fence) == (0, True)
 
     # ------------------------------------------------------------ committing
