@@ -9,9 +9,10 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -32,6 +33,8 @@ log = logging.getLogger("stem.worker")
 #: Shortest and longest wait between two tries to reach a store that is away, seconds.
 FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 5.0
+#: What asyncio says when somebody stops its loop.
+LOOP_STOPPED: Final = "Event loop stopped before Future completed."
 #: What the first, second and third request to stop mean.
 STEPS: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
 
@@ -102,7 +105,24 @@ def command(
     }
     tune()
     banner = log_format == "text" and dev != "again"
-    return asyncio.run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev is not None))
+    return _run(_serve(app, asked, options, wait.total_seconds(), banner=banner, dev=dev is not None))
+
+
+def _run(serving: Coroutine[Any, Any, int]) -> int:
+    """As `asyncio.run`; when a handler stops the event loop nothing can be tidied up in it: the process ends at once."""
+    from stem.worker.process import leave
+
+    with asyncio.Runner() as runner:
+        try:
+            return runner.run(serving)
+        except RuntimeError as fault:
+            if str(fault) != LOOP_STOPPED:
+                raise
+            log.critical("the event loop was stopped by other code in this process, a handler perhaps (loop.stop())")
+            say(
+                "the event loop was stopped from inside; the jobs that ran here are handed out again when their leases end"
+            )
+            leave(FAILED)
 
 
 def _workflows(said: str | None) -> list[str] | None:
@@ -120,6 +140,9 @@ def refuse_where_workers_cannot_run(platform: str) -> None:
 
 async def _serve(app: Stem, asked: Said, options: dict[str, Any], patience: float, *, banner: bool, dev: bool) -> int:
     """The exit code; does not return when a handler is left that would keep the process from ending."""
+    from stem.worker.process import leave
+    from stem.worker.worker import SOFT_GRACE
+
     ending = Ending(asyncio.current_task())
     ending.listen(parent=dev)
     try:
@@ -141,9 +164,25 @@ async def _serve(app: Stem, asked: Said, options: dict[str, Any], patience: floa
         code, stuck = _ended(worker)
     finally:
         await app.close()
-    if stuck:
-        _leave(code)  # from inside: the event loop would wait for what does not end
+    if stuck or await _threads_go_on(SOFT_GRACE):
+        leave(code)  # from inside: the event loop would wait for what does not end
     return code
+
+
+async def _threads_go_on(seconds: float) -> bool:
+    """Whether threads that a handler has left behind would keep this process from ending, also after so long."""
+    from stem.worker.process import busy_threads
+
+    give_up, told = time.monotonic() + seconds, False
+    while busy := busy_threads():
+        if time.monotonic() >= give_up:
+            log.warning("ending without waiting longer for %s: %s", many(len(busy), "thread"), "; ".join(busy))
+            return True
+        if not told:
+            log.info("waiting up to %g s for %s: %s", seconds, many(len(busy), "thread"), "; ".join(busy))
+            told = True
+        await asyncio.sleep(0.02)
+    return False
 
 
 def _started(
@@ -169,14 +208,6 @@ def _ended(worker: Worker) -> tuple[int, bool]:
     fault = worker.failed
     say(f"the worker broke and stopped: {type(fault).__name__}: {fault}")
     return FAILED, stuck
-
-
-def _leave(code: int) -> NoReturn:
-    """End although a handler goes on: its job was handed back, and nothing here would ever end it."""
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code)
 
 
 async def _open_patiently(app: Stem, patience: float) -> None:
@@ -219,6 +250,8 @@ class Ending:
 
     def ask(self, step: int = 0) -> None:
         """One more request; `step` says how far to go at least."""
+        from stem.worker.process import leave
+
         self._step = max(self._step + 1, step)
         if self.worker is None:
             if self._main is not None:
@@ -226,7 +259,7 @@ class Ending:
             return
         if self._step > len(STEPS) and step == 0:
             log.warning("leaving at once: the leases of what runs here will end by themselves")
-            _leave(FAILED)
+            leave(FAILED)
         mode = STEPS[min(self._step, len(STEPS)) - 1]
         log.info(_WORDS[mode], many(self.worker.running, "job"))
         self.worker.ask_to_stop(mode)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from stem.contracts.engine import RenewalLine
 from stem.core.lease import renew_every_ms, stop_by
 from stem.errors import StemError
 from stem.worker.lane import Leased
+from stem.worker.process import leave
 
 log = logging.getLogger("stem.worker")
 
@@ -130,8 +130,7 @@ class Renewer:
         over = [one for one in list(self._held()) if one.blocks_the_loop(now)]
         if over and self._owns_process:
             log.critical("job %s blocks the event loop past its time limit: ending the process", over[0].receipt.job_id)
-            logging.shutdown()
-            os._exit(70)
+            leave(70)
 
     def _stack(self) -> str:
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the only way to see another thread's stack

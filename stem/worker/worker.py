@@ -38,6 +38,7 @@ from stem.worker import duties
 from stem.worker.attempt import Runner, interrupted, left_behind
 from stem.worker.claim import Claimer, Slots
 from stem.worker.lane import Lane, Leased
+from stem.worker.process import leave
 from stem.worker.renew import Renewer
 from stem.worker.running import Running
 from stem.worker.settle import Settler
@@ -53,6 +54,8 @@ _HARDER: Final[tuple[StopMode, ...]] = ("warm", "soft", "hard")
 
 #: How often limits are looked at, seconds.
 SCAN: Final = 0.05
+#: Exit code of a process that its worker ends.
+FAILURE: Final = 70
 #: How long a soft stop waits for handlers to end before it hands their jobs back all the same, seconds.
 SOFT_GRACE: Final = 10.0
 
@@ -142,6 +145,7 @@ class Worker:
         self.failed: BaseException | None = None
         self._left: list[Running] = []
         self._ending: asyncio.Task[None] | None = None
+        self._closing = False
 
     # ---------------------------------------------------------------- life
 
@@ -233,6 +237,7 @@ class Worker:
             await self._drain()
         finally:
             self._renewer = None
+            self._closing = True
             await asyncio.to_thread(renewer.stop)
             await _cancelled(self._background)
             self._threads.shutdown(wait=False, cancel_futures=True)
@@ -432,10 +437,25 @@ class Worker:
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
         """A part of the worker must not die unseen: the worker ends, and its error is logged."""
-        if not task.cancelled() and task.exception() is not None:
+        ours = self._ending is not None and (self._closing or task not in self._background)
+        if task.cancelled() and not ours:
+            self._cut_off(task.get_name())
+        elif not task.cancelled() and task.exception() is not None:
             log.critical("%s broke; the worker stops", task.get_name(), exc_info=task.exception())
             self.failed = task.exception()
             self.ask_to_stop("soft")
+
+    def _cut_off(self, part: str) -> None:
+        """Somebody has cancelled a part: without it nothing is claimed or stored any more, so there is nothing to wait for."""
+        if self.failed is not None:
+            return
+        jobs = ", ".join(sorted({one.delivery.task for one in self._held.values()})) or "no job"
+        text = f"{part} was cancelled by other code in this process, a handler perhaps (running: {jobs})"
+        self.failed = RuntimeError(text)
+        log.critical("%s; the worker ends, and its jobs are handed out again when their leases end", text)
+        if self._config.owns_process:
+            leave(FAILURE)
+        self.ask_to_stop("hard")
 
     # ---------------------------------------------------------------- start and end
 
@@ -484,10 +504,14 @@ class Worker:
 
     async def _drain(self) -> None:
         """Store what has ended; when the store is away, leases end by themselves."""
-        try:
-            async with asyncio.timeout(SOFT_GRACE):
-                await self._settler.drained()
-        except TimeoutError:
+        drained, settling = asyncio.ensure_future(self._settler.drained()), self._background[0]
+        await asyncio.wait({drained, settling}, timeout=SOFT_GRACE, return_when=asyncio.FIRST_COMPLETED)
+        if drained.done():
+            return
+        drained.cancel()
+        if settling.done():
+            log.warning("settlements were not stored, their jobs will run again: %s has ended", settling.get_name())
+        else:
             log.warning("the store is away: settlements were not stored, their jobs will run again")
 
     async def _leave(self) -> None:

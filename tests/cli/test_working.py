@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,77 @@ def test_quit_ends_a_worker_whose_handler_does_not_listen(shop: Shop) -> None:
     worker.says("stopping at once")
     assert worker.ended() == 0
     assert shop.job(job_id).state == "queued"
+
+
+ROGUES = """
+import asyncio
+import threading
+import time
+from stem import Stem, task
+
+@task("rogue.stop", max_retries=0)
+async def stop() -> None:
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(60)
+
+@task("rogue.cancel", max_retries=0)
+async def cancel() -> None:
+    for one in asyncio.all_tasks():
+        one.cancel()
+    await asyncio.sleep(60)
+
+@task("rogue.thread")
+def leaves_a_thread() -> None:
+    threading.Thread(target=time.sleep, args=(60,), name="left-over").start()
+
+@task("rogue.short")
+def leaves_a_short_thread() -> None:
+    threading.Thread(target=time.sleep, args=(0.5,), name="short").start()
+
+@task("rogue.pool")
+async def leaves_a_busy_pool() -> None:
+    asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)
+
+app = Stem("sqlite:///jobs.db", tasks=[stop, cancel, leaves_a_thread, leaves_a_short_thread, leaves_a_busy_pool])
+"""
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ("rogue.stop", "the event loop was stopped by other code in this process, a handler perhaps (loop.stop())"),
+        ("rogue.cancel", "was cancelled by other code in this process, a handler perhaps (running: rogue.cancel)"),
+    ],
+)
+def test_a_worker_whose_event_loop_is_taken_away_says_so_and_ends_at_once(shop: Shop, task: str, told: str) -> None:
+    shop.write("rogues.py", ROGUES)
+    worker = shop.worker("-A", "rogues")
+    shop.stem("enqueue", task, "-A", "rogues")
+    worker.says("CRITICAL")
+    asked = time.monotonic()
+    assert worker.ended() == 70
+    assert time.monotonic() - asked < 3
+    assert told in worker.err
+    assert "the store is away" not in worker.err
+
+
+@pytest.mark.parametrize(("task", "name"), [("rogue.thread", "'left-over'"), ("rogue.pool", "'asyncio_0'")])
+def test_a_thread_that_a_handler_left_is_named_and_not_waited_for_for_ever(shop: Shop, task: str, name: str) -> None:
+    shop.write("rogues.py", ROGUES)
+    assert shop.stem("enqueue", task, "-A", "rogues").code == 0
+    worker = shop.start("worker", "-A", "rogues", "--burst")
+    worker.says(f"waiting up to 10 s for 1 thread: {name} at ")
+    assert worker.ended() == 0
+    assert f"ending without waiting longer for 1 thread: {name} at " in worker.err
+
+
+def test_a_thread_that_ends_in_time_is_waited_for(shop: Shop) -> None:
+    shop.write("rogues.py", ROGUES)
+    assert shop.stem("enqueue", "rogue.short", "-A", "rogues").code == 0
+    answer = shop.stem("worker", "-A", "rogues", "--burst")
+    assert answer.code == 0
+    assert "waiting up to 10 s for 1 thread: 'short' at " in answer.err
+    assert "without waiting" not in answer.err
 
 
 def test_logs_can_be_json_one_object_a_line(shop: Shop) -> None:

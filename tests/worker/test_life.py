@@ -639,3 +639,27 @@ class TestObservers:
         async with Stem.in_memory(tasks=[ping]) as app, app.worker():
             await (await ping.enqueue(app)).result("5s")
         assert logging.getLogger().handlers == before
+
+
+def test_a_worker_whose_parts_are_cancelled_by_a_handler_ends_at_once_and_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @task("rogue", max_retries=0)
+    async def rogue() -> None:
+        for one in asyncio.all_tasks():
+            one.cancel()
+        await asyncio.sleep(60)
+
+    async def host() -> tuple[BaseException | None, float]:
+        async with Stem.in_memory(tasks=[rogue]) as app, app.worker() as worker:
+            await rogue.enqueue(app)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            began = time.monotonic()
+            await worker.stop()
+            return worker.failed, time.monotonic() - began
+
+    failed, took = asyncio.run(host())
+    assert took < 5
+    assert "was cancelled by other code in this process, a handler perhaps (running: rogue)" in str(failed)
+    assert "the store is away" not in caplog.text
