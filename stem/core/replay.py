@@ -79,6 +79,16 @@ class Replay:
         """A part of the step at `pos`, as a sleep inside it."""
         return self._at(key, pos, meta)
 
+    def note(self, step: Step) -> None:
+        """A part that was answered since the run was claimed."""
+        self._steps[step.key] = step
+        self._waits.pop(step.key, None)
+
+    def parts(self, key: str) -> list[Step]:
+        """What the parts of this step came to, in the order in which they did."""
+        found = [step for other, step in self._steps.items() if other.startswith(f"{key}/")]
+        return sorted(found, key=lambda one: one.finished_at)
+
     def _at(self, key: str, pos: int, meta: StepMeta) -> Reached:
         self._reached.add(key)
         self._left.pop(key, None)

@@ -135,7 +135,11 @@ class StepContext(Protocol):
         ...
 
     def take_resume_data(self) -> Any:
-        """What the last sleep or wait of this step gave, once: the sleep's `data`, or the event's payload. None before."""
+        """What the last sleep or wait of this step gave, once; None before.
+
+        The sleep's `data`, the event's payload as plain JSON values, or `Timeout` when the deadline passed first. Raises
+        WorkflowError for a payload of None.
+        """
         ...
 
     def sleep(self, duration: Duration, *, data: object = True) -> Coroutine[Any, Any, None]:
@@ -148,7 +152,10 @@ class StepContext(Protocol):
     def wait_event(
         self, topic: Topic[E] | Mailbox[E], *, key: str = "", deadline: datetime | Duration | None = None
     ) -> Coroutine[Any, Any, E | Timeout]:
-        """Leave the step until the event comes, or the deadline: its payload, or Timeout."""
+        """Leave the step, and come back to its beginning when the event has come or the deadline passed.
+
+        A wait that is over is passed, and gives the payload, or Timeout.
+        """
         ...
 
     def enqueue(self, call: TaskEnqueueBuilder[Any], /) -> str:

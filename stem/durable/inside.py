@@ -9,12 +9,13 @@ import msgspec
 
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.duration import Duration, instant_ms, milliseconds
-from stem.core.events import Mailbox, Topic
+from stem.core.events import TIMED_OUT, Mailbox, Topic
 from stem.core.run import Call, Step, Wait
 from stem.core.step import StepMeta, encode_meta
 from stem.durable.answers import event_value, wait_names
+from stem.durable.leaving import StepAgain
 from stem.durable.pending import Pending
-from stem.errors import ConfigError
+from stem.errors import ConfigError, WorkflowError
 
 if TYPE_CHECKING:
     from stem.durable.execution import Execution
@@ -27,8 +28,7 @@ class Inside:
     def __init__(self, execution: Execution, doing: Doing, *, branch: bool) -> None:
         self._x, self._doing, self._branch = execution, doing, branch
         self._count = {"sleep": 0, "wait": 0}
-        self._behind = 0
-        self._data: list[Any] = self._recorded_data()
+        self._parts = execution.replay.parts(doing.key)
 
     @property
     def run_id(self) -> str:
@@ -78,18 +78,24 @@ class Inside:
 
     def take_resume_data(self) -> Any:
         """See StepContext: what has been taken is behind, and the next sleep is a new one."""
-        if not self._data:
+        if not self._parts:
             return None
-        kinds = self._recorded_parts()
+        parts, self._parts = self._parts, []
         self._count = {
-            kind: sum(one.key.startswith(f"{self._doing.key}/{kind}#") for one in kinds) for kind in self._count
+            kind: sum(one.key.startswith(f"{self._doing.key}/{kind}#") for one in parts) for kind in self._count
         }
-        last = self._data[-1]
-        self._data = []
-        return last
+        data = TIMED_OUT if parts[-1].outcome == "timeout" else msgspec.json.decode(parts[-1].value)
+        if data is None:
+            raise WorkflowError(
+                f"what {parts[-1].key!r} waited for has no payload, and None is what take_resume_data() gives before any "
+                "wait: use the value of wait_event instead"
+            )
+        return data
 
     async def sleep(self, duration: Duration, *, data: object = True) -> None:
         ms = milliseconds(duration, what="sleep")
+        if data is None:
+            raise ConfigError("the data of a sleep must not be None: that is what take_resume_data() gives before it")
         await self._leave("sleep", StepMeta("sleep"), after_ms=ms, late=msgspec.json.encode(data))
 
     async def wait_event(
@@ -107,7 +113,7 @@ class Inside:
         return None if deadline is None else milliseconds(deadline, what="deadline")
 
     async def _leave(self, kind: str, meta: StepMeta, **terms: Any) -> Step:
-        """Found in the record and passed, or waited for; the step begins anew after that."""
+        """Found in the record and passed, or waited for: the step begins at its top after that, wherever it waited."""
         x, number = self._x, self._count[kind]
         self._count[kind] += 1
         key = f"{self._doing.key}/{kind}#{number}"
@@ -123,12 +129,5 @@ class Inside:
         park = x.waiting.park_branch if self._branch else x.waiting.park
         await park(lambda: pending.is_over)
         assert pending.step is not None
-        return pending.step
-
-    def _recorded_parts(self) -> list[Step]:
-        prefix = f"{self._doing.key}/"
-        found = [one for one in self._x.claimed.steps if one.key.startswith(prefix)]
-        return sorted(found, key=lambda one: one.finished_at)
-
-    def _recorded_data(self) -> list[Any]:
-        return [None if one.outcome == "timeout" else msgspec.json.decode(one.value) for one in self._recorded_parts()]
+        x.replay.note(pending.step)
+        raise StepAgain

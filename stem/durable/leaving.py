@@ -14,6 +14,10 @@ class Suspended(Leaving):
     """The run sleeps in its store; another claim goes on with it."""
 
 
+class StepAgain(Leaving):
+    """A sleep or a wait inside a step is over, in the hands of the same worker: the step begins at its top again."""
+
+
 class Lost(Leaving):
     """The lease is gone: whatever the code still does cannot be stored."""
 

@@ -33,7 +33,7 @@ from stem.core.step import (
     step_name,
 )
 from stem.durable.faults import error_of
-from stem.durable.leaving import PASSING, Blocked, Leaving, Recalled
+from stem.durable.leaving import PASSING, Blocked, Leaving, Recalled, StepAgain
 from stem.durable.pending import Pending
 from stem.errors import ConfigError, StepFailed, WorkflowError
 from stem.worker.drive import Drive
@@ -201,6 +201,8 @@ async def _do(
             given = (inside(doing), *args) if inside is not None else args
             data, value = begun.codec.carried(await _call(execution, fn, given, kwargs, options.timeout_ms))
             check_size(execution, key, data)
+        except StepAgain:
+            continue
         except PASSING:
             raise
         except EncodeError as found:

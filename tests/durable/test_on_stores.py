@@ -22,6 +22,7 @@ from stem import (
     Mailbox,
     RunFailed,
     Stem,
+    StepContext,
     StepFailed,
     Topic,
     Transaction,
@@ -61,6 +62,61 @@ async def invoice(order: Order) -> int:
     if order.total < 0:
         raise ValueError("nothing to invoice")
     return order.total * 2
+
+
+class Leave(BaseModel):
+    """How long a step sleeps and waits, in seconds; in the first second a run stays with its worker."""
+
+    seconds: float
+    together: bool = False
+
+
+tops: dict[str, int] = {}
+
+
+async def leaves(step: StepContext, leave: Leave) -> str:
+    """Sleeps and waits as the guide has it, and counts how often it begins at its top."""
+    tops[step.run_id] = tops.get(step.run_id, 0) + 1
+    data = step.take_resume_data()
+    if data is None:
+        await step.sleep(leave.seconds, data="slept")
+        return "fell through a sleep"
+    if data == "slept":
+        await step.wait_event(shipped, key="nobody's", deadline=leave.seconds)
+        return "fell through a wait"
+    return f"came back with {data!r}"
+
+
+async def passes(step: StepContext, leave: Leave) -> str:
+    """Without take_resume_data: what is over is passed, and gives its value."""
+    tops[step.run_id] = tops.get(step.run_id, 0) + 1
+    await step.sleep(leave.seconds)
+    late = await step.wait_event(shipped, key="nobody's", deadline=leave.seconds)
+    parcel = await step.wait_event(shipped, key="there")
+    return f"{late!r}, {parcel}"
+
+
+async def nothing_came(step: StepContext) -> str:
+    if step.take_resume_data() is None:
+        await step.wait_event(nothing, key="1")
+    return "done"
+
+
+nothing = Topic("order.nothing", payload=str | None)
+
+
+@workflow("leaving")
+async def leaving(ctx: WorkflowContext, leave: Leave) -> list[str]:
+    if not leave.together:
+        return [await ctx.step_in("leaves", leaves, leave), await ctx.step_in("passes", passes, leave)]
+    async with ctx.gather() as g:
+        first, second = g.step_in("leaves", leaves, leave), g.step_in("passes", passes, leave)
+    return [await first, await second]
+
+
+@workflow("empty")
+async def empty(ctx: WorkflowContext) -> str:
+    return await ctx.options(max_retries=0).step_in("nothing", nothing_came)
 
 
 @workflow("small")
@@ -126,7 +182,7 @@ def server() -> Iterator[RedisServer]:
 async def app(request: pytest.FixtureRequest, tmp_path: Path, server: RedisServer) -> AsyncIterator[Stem]:
     urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path / 'stem.db'}", "redis": server.url}
     server.ask("FLUSHALL")
-    made = Stem(urls[request.param], tasks=[invoice], workflows=[whole, small, wide, narrow])
+    made = Stem(urls[request.param], tasks=[invoice], workflows=[whole, small, wide, narrow, leaving, empty])
     async with made:
         yield made
 
@@ -155,6 +211,30 @@ async def test_branches_that_ask_at_once_are_each_answered_once(app: Stem) -> No
         await shipped.emit(app, "parcel", key="n")
         await approval.send(app, "n", True, start=narrow.build(Order(id="n")).id("n"))
         assert await app.workflows.wait("n", "20s") == [[1, 2, 3] * 3, "parcel", True]
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("seconds", [0.05, 1.1])
+async def test_a_step_begins_at_its_top_after_a_short_and_after_a_long_sleep(
+    app: Stem, seconds: float, together: bool
+) -> None:
+    """Short ones stay with their worker, long ones come back from the store: the code sees no difference."""
+    tops.clear()
+    await shipped.emit(app, "parcel", key="there")
+    async with app.worker():
+        run = await leaving.start(app, Leave(seconds=seconds, together=together), id="r")
+        assert await run.result("20s") == ["came back with Timeout()", "Timeout(), parcel"]
+    assert tops["r"] >= 3 + 4
+    if not together:
+        assert tops["r"] == 3 + 4
+
+
+async def test_a_payload_of_none_cannot_be_taken_for_nothing_yet(app: Stem) -> None:
+    await nothing.emit(app, None, key="1")
+    async with app.worker():
+        run = await empty.start(app, id="r")
+        with pytest.raises(RunFailed, match="has no payload, and None is what take_resume_data"):
+            await run.result("20s")
 
 
 async def test_a_burst_ends_when_nothing_can_go_on(app: Stem) -> None:

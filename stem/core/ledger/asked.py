@@ -12,8 +12,13 @@ from stem.core.step import undo_key
 
 
 def send(rows: Rows, message: Message, new: NewRun | None) -> Literal["new", "duplicate", "ended", "unknown"]:
-    """To the run, which is started first when it is not there, or has ended and may be started again."""
+    """To the run, which is started first when it is not there, or has ended and may be started again.
+
+    A message that this run has had is a duplicate, also when it has ended since: its sender may only have lost the reply.
+    """
     row = rows.run(message.run)
+    if row is not None and row.state in ENDED and message.id and rows.has_message(message):
+        return "duplicate"
     if new is not None and (row is None or row.state in ENDED):
         _, row = start(rows, new)
     if row is None:

@@ -2,6 +2,10 @@
 -- uses: run_life
 local id, said = ARGV[2], 'unknown'
 local row = runs.get(id)
+if row and over[row.state] and runs.has_message(id, ARGV[3], ARGV[4]) then
+  runs.finish()
+  return 'duplicate'
+end
 if ARGV[6] ~= '' and (not row or over[row.state]) then
   local _, made = runs.start(cmsgpack.unpack(ARGV[6]))
   row = made

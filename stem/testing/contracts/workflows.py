@@ -557,6 +557,20 @@ class WorkflowsContract(Contract):
         await hand.end()
         assert await engine.workflows.send(message()) == "ended"
 
+    async def test_a_message_sent_again_after_the_end_is_a_duplicate(self, engine: Engine) -> None:
+        """Checklist: 120."""
+        start = new_run(if_exists="restart")
+        hand = Hand(engine, await begun(engine))
+        assert await engine.workflows.send(message(payload=b"1", id="read")) == "new"
+        await hand.wait(Wait(key="m", pos=0, topic=box_topic("box")))
+        assert await engine.workflows.send(message(payload=b"2", id="unread")) == "new"
+        await hand.end()
+        for name in ("read", "unread"):
+            assert await engine.workflows.send(message(id=name)) == "duplicate"
+            assert await engine.workflows.send(message(id=name), start) == "duplicate"
+        assert await engine.workflows.send(message(id="another")) == "ended"
+        assert await engine.workflows.send(message()) == "ended"
+
     async def test_a_message_can_start_its_run(self, engine: Engine) -> None:
         """Checklist: 109."""
         start = new_run(if_exists="restart")

@@ -271,9 +271,14 @@ function runs.read_message(id, box, key)
   return mail[3]
 end
 
+-- Whether the run has had the message of this id.
+function runs.has_message(id, box, name)
+  return name ~= '' and call('SISMEMBER', F .. 'i:' .. id, box .. '\0' .. name) == 1
+end
+
 -- To whichever step waits for it, the longest first, or into the box.
 function runs.send(id, row, box, name, payload)
-  if name ~= '' and call('SISMEMBER', F .. 'i:' .. id, box .. '\0' .. name) == 1 then return 'duplicate' end
+  if runs.has_message(id, box, name) then return 'duplicate' end
   local first
   for _, pair in ipairs(runs.all('w', id)) do
     local wait = pair[2]
