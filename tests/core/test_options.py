@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stem.core.options import DEFAULTS, NOTHING_SAID, Options, Resolved, layer, resolve, task_options
+from stem.core.events import Topic
+from stem.core.options import DEFAULTS, NOTHING_SAID, Options, Resolved, layer, queue_name, resolve, task_options
 from stem.core.retry import RetryPolicy
+from stem.core.step import step_name, step_options
+from stem.core.task import TaskDefinition
+from stem.core.workflow import run_id, workflow_options
 from stem.errors import ConfigError
 from stem.values import UNSET
 
@@ -82,6 +87,65 @@ def test_a_wrong_value_is_refused_and_shown(name: str, value: Any) -> None:
         task_options(**wrong)
     (problem,) = caught.value.problems
     assert repr(value) in problem or "None" in problem
+
+
+@pytest.mark.parametrize(
+    ("take", "last", "beyond"),
+    [
+        (queue_name, "q" * 200, "q" * 201),
+        (queue_name, "q", ""),
+        (lambda value: TaskDefinition(value, returns=int).name, "t" * 200, "t" * 201),
+        (lambda value: TaskDefinition("t", returns=int).build().id(value).request.id, "j" * 200, "j" * 201),
+        (lambda value: Topic(value, payload=int).name, "e" * 200, "e" * 201),
+        (run_id, "r" * 200, "r" * 201),
+        (run_id, "r", ""),
+        (step_name, "s" * 200, "s" * 201),
+        (step_name, "s", ""),
+        (lambda value: layer(priority=value).priority, 0, -1),
+        (lambda value: layer(priority=value).priority, 9, 10),
+        (lambda value: layer(max_retries=value).max_retries, 0, -1),
+        (lambda value: layer(max_retries=value).max_retries, 1_000_000, 1_000_001),
+        (lambda value: step_options(max_retries=value).max_retries, 0, -1),
+        (lambda value: step_options(max_retries=value).max_retries, 1_000_000, 1_000_001),
+        (lambda value: workflow_options(version=value).version, 1, 0),
+        (lambda value: workflow_options(version=value).version, 1_000_000, 1_000_001),
+    ],
+)
+def test_a_value_at_the_edge_is_taken_and_the_next_is_refused(
+    take: Callable[[Any], object], last: object, beyond: object
+) -> None:
+    assert take(last) == last
+    with pytest.raises(ConfigError):
+        take(beyond)
+
+
+@pytest.mark.parametrize(
+    ("take", "least_ms"),
+    [
+        (lambda value: layer(soft_time_limit=value).soft_ms, 1),
+        (lambda value: layer(time_limit=value).hard_ms, 1),
+        (lambda value: layer(visibility_timeout=value).lease_ms, 200),
+        (lambda value: layer(expires=value).expires_ms, 1),
+        (lambda value: layer(result_ttl=value).result_ttl_ms, 1_000),
+        (lambda value: workflow_options(cancel_after=value).cancel_after_ms, 1),
+        (lambda value: workflow_options(max_suspend=value).max_suspend_ms, 1),
+        (lambda value: workflow_options(visibility_timeout=value).lease_ms, 200),
+        (lambda value: workflow_options(keep=value).keep_ms, 1_000),
+        (lambda value: workflow_options(cancel_budget=value).cleanup_ms, 1),
+        (lambda value: Topic("t", payload=int, ttl=value).ttl_ms, 1),
+    ],
+)
+def test_the_shortest_span_of_an_option_is_taken_and_a_shorter_one_refused(
+    take: Callable[[str], object], least_ms: int
+) -> None:
+    assert take(f"{least_ms}ms") == least_ms
+    with pytest.raises(ConfigError, match="must be between"):
+        take(f"{least_ms - 1}ms")
+
+
+def test_a_soft_limit_may_end_one_millisecond_before_the_hard_one() -> None:
+    made = layer(soft_time_limit="4999ms", time_limit="5s")
+    assert (made.soft_ms, made.hard_ms) == (4_999, 5_000)
 
 
 def test_all_wrong_values_are_told_at_once() -> None:
