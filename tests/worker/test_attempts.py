@@ -6,15 +6,21 @@ import asyncio
 import contextlib
 import contextvars
 import ctypes
+import math
+import re
 import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from pydantic import BaseModel
 
 from stem import (
+    ConfigError,
     JobCancelled,
     JobFailed,
     LeaseLost,
@@ -266,9 +272,72 @@ async def test_progress_is_stored_and_watched() -> None:
             if job.progress is not None:
                 seen_half.set()
         assert states[-1].state == "succeeded"
-        halves = [job.progress for job in states if job.progress is not None and job.state == "running"]
-        assert halves[0].percent == 50
-        assert halves[0].message == "half"
+        halves = [job for job in states if job.progress is not None and job.state == "running"]
+        assert with_progress(halves[0]) == (50, "half", {"page": 3})
+
+
+def with_progress(job: Job) -> tuple[float, str, Any] | None:
+    """What a job says of its progress; of data that was not given, UNSET."""
+    if job.progress is None:
+        return None
+    data = job.progress.data
+    return (
+        job.progress.percent,
+        job.progress.message,
+        msgspec.json.decode(data) if isinstance(data, msgspec.Raw) else data,
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ((0,), (0.0, "", msgspec.UNSET)),
+        ((100, "all"), (100.0, "all", msgspec.UNSET)),
+        ((12.5, "", None), (12.5, "", msgspec.UNSET)),
+        *(((1, "page", data), (1.0, "page", data)) for data in ({"page": 3}, [1, [None]], "", 0, False)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_a_progress_is_seen_as_it_was_said(kind: str, said: tuple[Any, ...], seen: tuple[Any, ...]) -> None:
+    @task("says", max_retries=0)
+    async def says(ctx: TaskContext) -> None:
+        await ctx.progress(*said)
+        states.append(await app.jobs.get(ctx.id))
+
+    @task("says.plain", max_retries=0)
+    def says_in_a_thread(ctx: TaskContext) -> None:
+        ctx.sync.progress(*said)
+        states.append(asyncio.run_coroutine_threadsafe(app.jobs.get(ctx.id), loop).result())
+
+    states, loop = list[Job](), asyncio.get_running_loop()
+    async with app_with(says, says_in_a_thread) as app, app.worker():
+        await (await (says if kind == "async" else says_in_a_thread).enqueue(app)).result("5s")
+    assert [with_progress(job) for job in states] == [seen]
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        *(
+            ((percent,), "progress must be a number from 0 to 100")
+            for percent in (-0.1, 100.1, math.nan, True, "5", None)
+        ),
+        ((1, 3), "the message of a progress must be text"),
+        ((1, "half a pair: \ud800"), "the message of a progress must be text"),
+        ((1, "", object()), "the data of a progress must be plain JSON"),
+    ],
+)
+async def test_a_progress_that_cannot_be_shown_is_refused_in_words(said: tuple[Any, ...], problem: str) -> None:
+    @task("says", max_retries=0)
+    async def says(ctx: TaskContext) -> str:
+        with pytest.raises(ConfigError) as caught:
+            await ctx.progress(*said)
+        return str(caught.value)
+
+    async with app_with(says) as app, app.worker():
+        handle = await says.enqueue(app)
+        assert problem in await handle.result("5s")
+        assert (await handle.status()).progress is None
 
 
 async def test_a_thread_can_report_progress_and_enqueue() -> None:
@@ -412,6 +481,18 @@ class TestLimits:
         async with app_with(limited) as app, app.worker():
             assert await (await limited.build().time_limit(None).enqueue(app)).result("5s") == "done"
 
+    @pytest.mark.parametrize("declared", [{}, {"soft_time_limit": "20s", "time_limit": "30s"}])
+    @pytest.mark.parametrize(("said", "error"), [("hard", "TimeLimitExceeded"), ("soft", "SoftTimeLimit")])
+    async def test_a_call_can_set_limits_of_its_own(self, declared: Any, said: str, error: str) -> None:
+        @task("unlimited", max_retries=0, **declared)
+        async def unlimited() -> None:
+            await asyncio.sleep(2)
+
+        call = unlimited.build()
+        limited = call.time_limit("60ms") if said == "hard" else call.time_limit(None, soft="60ms")
+        async with app_with(unlimited) as app, app.worker():
+            assert (await failure(await limited.enqueue(app))).error_type == error
+
     async def test_both_limits_hold_for_one_attempt(self) -> None:
         seen: list[str] = []
 
@@ -469,6 +550,104 @@ class TestCancelling:
             assert await handle.cancel()
             assert [seen async for seen in handle.watch()][-1].state == "cancelled"
             await still_works(app)
+
+    @pytest.mark.parametrize("kind", ["async", "plain"])
+    async def test_a_handler_that_caught_its_cancel_hears_of_it_at_its_next_progress(self, kind: str) -> None:
+        started, told = threading.Event(), list[str]()
+
+        @task("catches")
+        async def catches(ctx: TaskContext) -> None:
+            started.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(5)
+            try:
+                await ctx.progress(50)
+            except JobCancelled as fault:
+                told.append(fault.reason)
+                raise
+
+        @task("catches.plain")
+        def catches_in_a_thread(ctx: TaskContext) -> None:
+            started.set()
+            with contextlib.suppress(Interrupted):
+                while not ctx.cancelled:
+                    time.sleep(0.005)
+                time.sleep(5)
+            try:
+                ctx.sync.progress(50)
+            except JobCancelled as fault:
+                told.append(fault.reason)
+                raise
+
+        async with app_with(catches, catches_in_a_thread) as app, app.worker():
+            handle = await (catches if kind == "async" else catches_in_a_thread).enqueue(app)
+            await asyncio.to_thread(started.wait, 5)
+            await handle.cancel("no longer needed")
+            job = [seen async for seen in handle.watch()][-1]
+            assert told == ["no longer needed"]
+            assert (job.state, job.reason, job.progress) == ("cancelled", "no longer needed", None)
+
+
+def frames(error: JobFailed) -> list[tuple[str, str]]:
+    """The (file, function) of each frame in a stored traceback."""
+    found = re.findall(r'File ".*?([^/"]+)", line \d+, in (\w+)', error.traceback)
+    return [(file, function) for file, function in found]
+
+
+class TestTracebacks:
+    """What is stored of an error is the user's own code, from the handler on."""
+
+    @pytest.mark.parametrize("around", [False, True])
+    @pytest.mark.parametrize("kind", ["async", "plain"])
+    async def test_a_traceback_begins_at_the_handler(self, kind: str, around: bool) -> None:
+        class Through(Middleware):
+            async def on_execute(self, ctx: TaskContext, proceed: ExecuteNext) -> object:
+                return await proceed()
+
+        def deep() -> None:
+            raise LookupError("no such order")
+
+        @task("breaks", max_retries=0)
+        async def breaks() -> None:
+            deep()
+
+        @task("breaks.plain", max_retries=0)
+        def breaks_in_a_thread() -> None:
+            deep()
+
+        declared: AnyTask = breaks if kind == "async" else breaks_in_a_thread
+        app = Stem.in_memory(tasks=[breaks, breaks_in_a_thread], middleware=[Through()] if around else [])
+        async with app, app.worker():
+            error = await failure(await app.enqueue(declared.name))
+        here = Path(__file__).name
+        handler = "breaks" if kind == "async" else "breaks_in_a_thread"
+        assert frames(error) == [(here, handler), (here, "deep")]
+        assert error.traceback.rstrip().endswith("LookupError: no such order")
+
+    async def test_the_traceback_of_a_limit_shows_where_the_handler_stood(self) -> None:
+        async def waits_long() -> None:
+            await asyncio.sleep(5)
+
+        @task("soft", soft_time_limit="50ms", max_retries=0)
+        async def soft() -> None:
+            await waits_long()
+
+        async with app_with(soft) as app, app.worker():
+            error = await failure(await soft.enqueue(app))
+        here = Path(__file__).name
+        assert frames(error)[:2] == [(here, "soft"), (here, "waits_long")]
+
+    async def test_where_no_handler_was_reached_all_of_the_traceback_is_kept(self) -> None:
+        class Broken(Middleware):
+            async def on_execute(self, ctx: TaskContext, proceed: ExecuteNext) -> object:
+                raise OSError("no tenant")
+
+        @task("unreached", max_retries=0)
+        async def unreached() -> None: ...
+
+        async with Stem.in_memory(tasks=[unreached], middleware=[Broken()]) as app, app.worker():
+            error = await failure(await unreached.enqueue(app))
+        assert frames(error)[-1] == (Path(__file__).name, "on_execute")
 
 
 class TestAroundTheHandler:

@@ -24,7 +24,9 @@ from stem import (
     Signal,
     Stem,
     TaskContext,
+    WorkflowContext,
     task,
+    workflow,
 )
 from stem.contracts.broker import Delivery, Held, Renewal
 from stem.contracts.engine import Engine, RenewalLine
@@ -82,6 +84,31 @@ def refuse_at_first(call: Any) -> Any:
         return await call(*given, **named)
 
     return refusing
+
+
+class Breaking(Stem):
+    """One call of its store, named as 'role.method', comes to an error that no store should give: the first one."""
+
+    breaks = ""
+
+    def make_engine(self) -> Engine:
+        engine = super().make_engine()
+        role, _, method = self.breaks.partition(".")
+        at = getattr(engine, role)
+        setattr(at, method, break_at_first(getattr(at, method)))
+        return engine
+
+
+def break_at_first(call: Any) -> Any:
+    whole = [False]
+
+    async def breaking(*given: Any, **named: Any) -> Any:
+        if not whole[0]:
+            whole[0] = True
+            raise ZeroDivisionError("no store gives this")
+        return await call(*given, **named)
+
+    return breaking
 
 
 class CutOff(Sabotage):
@@ -486,6 +513,28 @@ class TestOutages:
             async with worker:
                 assert await (await ping.enqueue(app)).result("20s") == "pong"
             assert worker.failed is None
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            *("broker.claim", "broker.wait", "workflows.claim", "workflows.wait", "workflows.sweep"),
+            *("presence.beat", "results.sweep", "inbox.receive", "schemas.publish"),
+        ],
+    )
+    async def test_a_part_that_breaks_ends_the_worker_and_says_why(
+        self, call: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        @workflow("idle")
+        async def idle(ctx: WorkflowContext) -> None: ...
+
+        app = Breaking("memory://", tasks=[ping], workflows=[idle])
+        app.breaks = call
+        async with app:
+            worker = app.worker()
+            with anyio.fail_after(2):
+                await worker.run()
+        assert repr(worker.failed) == "ZeroDivisionError('no store gives this')"
+        assert any("broke; the worker stops" in line for line in caplog.messages)
 
     async def test_limits_are_written_down_again_for_a_server_that_lost_them(self) -> None:
         limits: list[int] = []
