@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 from stem import (
     ConfigError,
     EngineRefusedError,
+    EngineUnavailableError,
     InvalidArgumentsError,
     JobCancelled,
     JobFailed,
@@ -34,6 +36,9 @@ from stem import (
     task,
 )
 from stem.client.sync import SyncClient
+from stem.contracts.broker import PartlyPublishedError, Published
+from stem.contracts.engine import Engine
+from stem.core.envelope import Submission
 from stem.testing import FakeClock, FakeStem, task_context
 from stem.testing.sabotage import Sabotage
 
@@ -94,6 +99,76 @@ async def test_concurrent_enqueues_share_round_trips_and_keep_their_answers() ->
         assert [handle.enqueued for handle in handles] == ["new"] * 90 + ["duplicate"] * 10
         assert (await app.queues.stats("default")).queued == 90
         assert sabotage[0].calls["broker.publish"] <= 3
+
+
+class Sabotaged(Stem):
+    """An app whose engine fails on demand."""
+
+    sabotage: Sabotage
+
+    def make_engine(self) -> Sabotage:
+        self.sabotage = Sabotage(super().make_engine())
+        return self.sabotage
+
+
+@pytest.mark.parametrize("effect", ["before", "after"])
+async def test_a_store_that_is_away_is_an_error_for_everybody_in_the_batch(effect: str) -> None:
+    async with Sabotaged("memory://", tasks=[charge]) as app:
+        (app.sabotage.fail_before if effect == "before" else app.sabotage.fail_after)("broker.publish")
+        sending = [charge.build(Order()).id(f"job-{n}").enqueue(app) for n in range(20)]
+        async with asyncio.timeout(2):
+            answers = await asyncio.gather(*sending, return_exceptions=True)
+            again = [await charge.build(Order()).id(f"job-{n}").enqueue(app) for n in range(20)]
+        assert [type(one) for one in answers] == [EngineUnavailableError] * 20
+        assert [handle.enqueued for handle in again] == ["new" if effect == "before" else "duplicate"] * 20
+
+
+class OnePartAway(Stem):
+    """A store of two parts, of which the one for every second job cannot be reached."""
+
+    def make_engine(self) -> Engine:
+        engine = super().make_engine()
+        whole = engine.broker.publish
+
+        async def publish(batch: Sequence[Submission]) -> list[Published]:
+            answers = iter(await whole(batch[::2]))
+            away = EngineUnavailableError("this part is away")
+            raise PartlyPublishedError([away if n % 2 else next(answers) for n in range(len(batch))])
+
+        engine.broker.publish = publish  # type: ignore[method-assign]
+        return engine
+
+
+async def test_where_one_part_of_the_store_is_away_each_caller_hears_of_its_own_job() -> None:
+    async with OnePartAway("memory://", tasks=[charge]) as app:
+        sending = [charge.build(Order()).id(f"job-{n}").enqueue(app) for n in range(6)]
+        async with asyncio.timeout(2):
+            answers = await asyncio.gather(*sending, return_exceptions=True)
+        assert [isinstance(one, EngineUnavailableError) for one in answers] == [False, True] * 3
+        assert (await app.queues.stats("default")).queued == 3
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_caller_who_gave_up_keeps_no_answer_from_the_others(away: bool) -> None:
+    async with Sabotaged("memory://", tasks=[charge]) as app:
+        if away:
+            app.sabotage.fail_before("broker.publish")
+        sending = [asyncio.create_task(charge.enqueue(app, Order(id=str(n)))) for n in range(3)]
+        await asyncio.sleep(0)
+        sending[0].cancel()
+        async with asyncio.timeout(2):
+            given_up, *answers = await asyncio.gather(*sending, return_exceptions=True)
+        assert isinstance(given_up, asyncio.CancelledError)
+        assert [isinstance(one, EngineUnavailableError) for one in answers] == [away, away]
+        assert app.sabotage.calls["broker.publish"] == 1
+
+
+@pytest.mark.parametrize("effect", ["before", "after"])
+async def test_a_store_that_is_away_is_an_error_of_enqueue_many(effect: str) -> None:
+    async with Sabotaged("memory://", tasks=[charge]) as app:
+        (app.sabotage.fail_before if effect == "before" else app.sabotage.fail_after)("broker.publish")
+        with pytest.raises(EngineUnavailableError):
+            await app.enqueue_many(charge.build(Order(id=str(n))) for n in range(20))
 
 
 async def test_enqueue_many_keeps_the_order() -> None:
