@@ -143,6 +143,22 @@ class RateContract(Contract):
         assert await other.broker.wait("idle", SOON_MS)
         assert [one.id for one in await take(other, worker="idle")] == ["b"]
 
+    async def test_a_rate_that_is_taken_away_lets_all_go(self, engine: Engine, other: Engine) -> None:
+        """Checklist: 85. However many there are: they are let back in slices."""
+        await engine.limiter.define([rate(1)])
+        for start in range(0, 2_500, 500):
+            batch = range(start, start + 500)
+            await publish(engine, *[submission(f"job-{n}", rate_key="rate", lease_ms=DAY_MS) for n in batch])
+        started = await take_all(engine, limit=500)
+        assert len(started) == 1
+        await other.limiter.define([LimitRow("rate")], force=True)
+        while len(started) < 2_500:
+            shift(1, engine, other)
+            freed = await take_all(engine, limit=500)
+            assert freed, f"{2_500 - len(started)} are left behind"
+            started += freed
+        assert len({one.id for one in started}) == 2_500
+
     async def test_an_hour_of_silence_saves_up_no_more_than_the_burst(self, engine: Engine) -> None:
         """Checklist: 86."""
         await engine.limiter.define([rate(60, burst=5)])
@@ -300,6 +316,28 @@ class RoomContract(Contract):
         await cancel(engine, "second")
         await settle_one(engine, done(running))
         assert [one.id for one in await take_all(engine)] == ["third"]
+
+    @pytest.mark.parametrize("end", ["cancel", "purge", "expiry"])
+    async def test_a_job_that_was_let_back_and_never_runs_passes_its_room_on(
+        self, engine: Engine, other: Engine, end: str
+    ) -> None:
+        """Checklist: 24, 25, 84, 99."""
+        await engine.limiter.define([room(1)])
+        for name, expires in (("first", None), ("second", 1_000 if end == "expiry" else None), ("third", None)):
+            await publish(engine, submission(name, limit_key="room", expires_ms=expires))
+        (running,) = await take_all(engine)
+        await settle_one(engine, done(running))
+        assert [await state_of(engine, one) for one in ("second", "third")] == ["queued", "parked"]
+        match end:
+            case "cancel":
+                await cancel(engine, "second")
+            case "purge":
+                assert await engine.queues.purge("q", 1) == 1
+            case _:
+                shift(1_000, engine, other)
+                await settle_one(engine, not_run(await take_one(engine)))
+        assert [one.id for one in await take(other)] == ["third"]
+        assert await state_of(engine, "second") in {"cancelled", "unknown"}
 
     async def test_a_lower_limit_lets_running_jobs_end(self, engine: Engine) -> None:
         """Checklist: 85."""

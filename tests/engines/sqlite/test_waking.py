@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from stem.sqlite import SqliteEngine
 from stem.sqlite.bells import Ringer
 from stem.sqlite.step import Bell
 from stem.testing.contracts import done, publish, record_of, settle_one, submission, take, take_all, take_one
+from stem.testing.contracts.runs import LINE, new_run, started, take_runs
 from tests.engines.sqlite.conftest import MakeEngine
 
 pytestmark = pytest.mark.anyio
@@ -136,6 +138,95 @@ async def test_a_ring_that_was_lost_costs_time_and_nothing_else(make: MakeEngine
     asyncio.get_running_loop().remove_reader(engine._store.bells._socket)
     await publish(other, submission("a"))
     assert await waiting
+
+
+async def an_idle_claim(engine: SqliteEngine, kind: str) -> int | None:
+    """Find nothing, and when to look again."""
+    if kind == "jobs":
+        claimed = await engine.broker.claim(["q"], 1, "idle")
+        assert claimed.deliveries == ()
+        return claimed.next_due_ms
+    runs = await engine.workflows.claim([LINE], 1, "idle")
+    assert runs.runs == ()
+    return runs.next_due_ms
+
+
+async def bring_work(engine: SqliteEngine, kind: str, name: str, *, delay_ms: int = 0) -> None:
+    """A job or a run that is there, or will be."""
+    if kind == "jobs":
+        await publish(engine, submission(name, delay_ms=delay_ms))
+    else:
+        await started(engine, new_run(name, delay_ms=delay_ms))
+
+
+async def take_work(engine: SqliteEngine, kind: str, worker: str) -> list[str]:
+    """The ids of what one claim brings."""
+    if kind == "jobs":
+        return [one.id for one in await take(engine, worker=worker)]
+    return [one.id for one in await take_runs(engine, worker=worker)]
+
+
+@pytest.mark.parametrize("kind", ["jobs", "runs"])
+async def test_an_idle_claim_writes_nothing(engine: SqliteEngine, kind: str) -> None:
+    await bring_work(engine, kind, "later", delay_ms=60_000)
+    await an_idle_claim(engine, kind)  # lies down to sleep, which is written
+    with contextlib.closing(sqlite3.connect(engine.path)) as onlooker:
+        before = onlooker.execute("PRAGMA data_version").fetchone()
+        for _ in range(5):
+            due = await an_idle_claim(engine, kind)
+            assert due is not None
+            assert 50_000 < due <= 60_000
+        assert onlooker.execute("PRAGMA data_version").fetchone() == before
+        await bring_work(engine, kind, "other", delay_ms=90_000)
+        assert onlooker.execute("PRAGMA data_version").fetchone() != before
+
+
+@pytest.mark.parametrize("kind", ["jobs", "runs"])
+async def test_who_sleeps_finds_at_its_next_claim_what_has_become_due(engine: SqliteEngine, kind: str) -> None:
+    await bring_work(engine, kind, "later", delay_ms=60_000)
+    await an_idle_claim(engine, kind)
+    engine.skew_ms += 60_000
+    assert await take_work(engine, kind, "idle") == ["later"]
+
+
+def _heard(ears: socket.socket) -> bool:
+    """Whether a ring lay there; it is taken away."""
+    with contextlib.suppress(BlockingIOError):
+        return bool(ears.recv(1_000))
+    return False
+
+
+@pytest.mark.parametrize("kind", ["jobs", "runs"])
+async def test_who_was_rung_in_vain_and_did_not_hear_it_lies_down_again(make: MakeEngine, kind: str) -> None:
+    """Its ring was lost, and another worker was faster: its next empty claim makes it one who can be rung."""
+    engine, other = await make(), await make()
+    await an_idle_claim(engine, kind)
+    ears, loop = engine._store.bells._socket, asyncio.get_running_loop()
+    loop.remove_reader(ears)
+    await bring_work(other, kind, "first")
+    assert await addresses(engine) == set()
+    async with asyncio.timeout(2):
+        while not _heard(ears):
+            await asyncio.sleep(0.005)
+    loop.add_reader(ears, engine._store.bells._on_datagram)
+    assert await take_work(other, kind, "faster") == ["first"]
+    await an_idle_claim(engine, kind)
+    assert await addresses(engine) == {engine._store.address}
+    waits = engine.broker.wait if kind == "jobs" else engine.workflows.wait
+    waiting = asyncio.ensure_future(waits("idle", LONG_MS))
+    await bring_work(other, kind, "second")
+    async with asyncio.timeout(2):
+        assert await waiting
+
+
+async def test_a_ring_reaches_all_who_wait_but_him_who_gave_up(engine: SqliteEngine) -> None:
+    bells = engine._store.bells
+    one, gone, other, elsewhere = (bells.arm(topic) for topic in ("a", "a", "a", "b"))
+    gone.cancel()
+    bells.hear(["a", "nobody waits for this", "b"])
+    assert [future.done() for future in (one, other, elsewhere)] == [True, True, True]
+    assert gone.cancelled()
+    assert not bells.is_waited_for("a")
 
 
 async def test_many_rings_at_once_all_arrive(make: MakeEngine) -> None:
