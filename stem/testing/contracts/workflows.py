@@ -55,6 +55,7 @@ from stem.testing.contracts.runs import (
     started,
     state_of_run,
     steps_of_run,
+    swept,
     take_run,
     take_runs,
     waiting,
@@ -724,8 +725,7 @@ class WorkflowsContract(Contract):
         await hand.commit(**begin)
         small = Hand(engine, await take_run(engine, line_name("small", 1)))
         hand = await _next_life(engine, "rewind", "child")
-        while await engine.workflows.sweep():
-            pass
+        await swept(engine)
         said = await hand.commit(**begin)
         assert [(one.step, one.why, one.holder) for one in said.refused] == [("child", "ending", "child")]
         assert (said.ended, said.answers) == (False, ())
@@ -768,8 +768,7 @@ class WorkflowsContract(Contract):
         waits = policy == "wait" and not terminate  # a worker has to end the child first
         said = await engine.workflows.cancel("run", ASKED, terminate=terminate)
         assert said == ("requested" if waits else "cancelled")
-        while await engine.workflows.sweep():
-            pass
+        await swept(engine)
         goes_on = waits or policy == "abandon"
         assert await state_of_run(engine, "child") == ("queued" if goes_on else "cancelled")
 
@@ -791,8 +790,7 @@ class WorkflowsContract(Contract):
         deep = new_run("grandchild", "deep", parent=Parent("child", "g"))
         await small.commit(effects=(Spawn("g", deep),), then=Suspend(DAY_MS))
         await engine.workflows.cancel("run", ASKED, terminate=True)
-        while await engine.workflows.sweep():
-            pass
+        await swept(engine)
         assert [await state_of_run(engine, name) for name in ("run", "child", "grandchild")] == ["cancelled"] * 3
 
     # ------------------------------------------------------------ ends
@@ -1151,11 +1149,16 @@ class WorkflowsContract(Contract):
             await engine.workflows.send(message(payload=str(n).encode(), id=str(n)))
         for n in range(3):
             await hand.wait(Wait(key=f"m#{n}", pos=n, topic=box_topic("box")))
+        assert await _readers(engine) == {"0": "m#0", "1": "m#1", "2": "m#2"}
+        assert await engine.workflows.events() == []
         await engine.workflows.rewind("run", "m#1")
+        assert await _readers(engine) == {"0": "m#0", "1": "", "2": ""}
+        assert {one.id: one.read_by for one in await engine.workflows.events()} == {"1": "", "2": ""}
         hand = Hand(engine, await take_run(engine))
         assert [one.value for one in hand.claimed.steps] == [b"0"]
         said = await hand.wait(Wait(key="m#1", pos=1, topic=box_topic("box")))
         assert [one.value for one in said.answers] == [b"1"]
+        assert await _readers(engine) == {"0": "m#0", "1": "m#1", "2": ""}
 
     async def test_a_rewind_ends_children_of_what_it_takes_back(self, engine: Engine) -> None:
         """Checklist: 122."""
@@ -1165,8 +1168,7 @@ class WorkflowsContract(Contract):
             await hand.commit(waits=(Wait(key=key, pos=pos, source=child.id),), effects=(Spawn(key, child),))
         await engine.workflows.complete("run", "a", checkpoint("a"), source="child-a")
         await engine.workflows.rewind("run", "b")
-        while await engine.workflows.sweep():
-            pass
+        await swept(engine)
         assert await state_of_run(engine, "child-a") == "queued"
         assert await state_of_run(engine, "child-b") == "cancelled"
 
@@ -1177,8 +1179,7 @@ class WorkflowsContract(Contract):
         await hand.commit(waits=(Wait(key="child", pos=0, source="child"),), effects=(Spawn("child", child),))
         await hand.commit(steps=(checkpoint("b", 1),))
         await _next_life(engine, "rewind", "b")
-        while await engine.workflows.sweep():
-            pass
+        await swept(engine)
         await Hand(engine, await take_run(engine, line_name("small", 1))).end("succeeded", b'"first"')
         assert await steps_of_run(engine) == {"child": b'"first"'}
 
@@ -1231,6 +1232,15 @@ class WorkflowsContract(Contract):
         assert (newest.topic, newest.run, newest.payload, newest.id) == ("m:box", "run", b"2", "m1")
         assert (oldest.topic, oldest.payload, oldest.id) == (event_topic("topic", "k"), b"1", "e1")
         assert len(await engine.workflows.events(limit=1)) == 1
+
+    async def test_events_that_are_over_take_no_place_in_the_list(self, engine: Engine) -> None:
+        """Checklist: 115, 125."""
+        await engine.workflows.emit(event("lasting", ttl_ms=DAY_MS))
+        for n in range(5):
+            await engine.workflows.emit(event("short", of=str(n), ttl_ms=1_000))
+        shift(1_000, engine)
+        await swept(engine)
+        assert [one.topic for one in await engine.workflows.events(limit=3)] == [event_topic("lasting", "")]
 
     # ------------------------------------------------------------ waking workers
 
@@ -1333,6 +1343,13 @@ async def _next_life(engine: Engine, how: str, key: str) -> Hand:
         assert await engine.workflows.cancel("run", ASKED, terminate=True) == "cancelled"
         assert await started(engine, new_run(if_exists="restart")) == ["restarted"]
     return Hand(engine, await take_run(engine))
+
+
+async def _readers(engine: Engine) -> dict[str, str]:
+    """The steps that have read the run's messages, by the messages' ids."""
+    detail = await engine.workflows.get("run")
+    assert detail is not None
+    return {one.id: one.read_by for one in detail.messages}
 
 
 async def _lie_down(engine: Engine) -> None:

@@ -1,11 +1,12 @@
-"""What a Redis URL may say."""
+"""What a Redis URL may say, and which servers are fit."""
 
 from __future__ import annotations
 
 import pytest
 
-from stem.errors import ConfigError
+from stem.errors import ConfigError, EngineRefusedError
 from stem.redis.address import Address, Tls, parse
+from stem.redis.engine import _check, _facts
 from stem.redis.names import plain, prefix, safe
 
 
@@ -99,3 +100,42 @@ def test_a_name_in_a_key_can_be_read_back_and_ends_no_tag(name: str) -> None:
 def test_every_key_of_a_namespace_begins_with_its_tag() -> None:
     assert prefix("stem") == "{stem}:"
     assert prefix("}{") == "{%7D%7B}:"
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("redis_version:2.8.19", "redis 6.2 or newer, found 2.8.19"),
+        ("redis_version:5.0.14", "redis 6.2 or newer, found 5.0.14"),
+        ("redis_version:6.1.240", "redis 6.2 or newer, found 6.1.240"),
+        ("redis_version:7.2.4\r\nvalkey_version:7.1.9", "valkey 7.2 or newer, found 7.1.9"),
+        ("redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:6.2.0", "valkey 7.2 or newer, found 6.2.0"),
+        ("# Server", "redis 6.2 or newer, found 0"),
+    ],
+)
+def test_an_old_server_is_refused(said: str, found: str) -> None:
+    with pytest.raises(EngineRefusedError, match=f"^stem needs {found}$"):
+        _check(_facts(f"{said}\r\nredis_mode:standalone\r\nmaxmemory_policy:noeviction\r\n".encode()))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("redis_version:6.2.0", "redis_version:6.2.14", "redis_version:6.10.0", "redis_version:10.0.1"),
+        *("redis_version:7.2.4\r\nvalkey_version:7.2.0", "redis_version:7.2.4\r\nvalkey_version:10.1.0"),
+        "redis_version:255.255.255",
+    ],
+)
+def test_a_server_that_is_young_enough_is_taken(said: str, caplog: pytest.LogCaptureFixture) -> None:
+    _check(_facts(f"# Server\r\n{said}\r\nmaxmemory_policy:noeviction\r\n".encode()))
+    assert caplog.messages == []
+
+
+def test_a_sentinel_in_place_of_a_server_is_refused_with_the_right_url() -> None:
+    with pytest.raises(EngineRefusedError, match=r"use redis\+sentinel://host:26379/service$"):
+        _check(_facts(b"redis_version:7.2.4\r\nredis_mode:sentinel\r\n"))
+
+
+def test_a_server_that_does_not_tell_what_it_evicts_is_taken_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    _check(_facts(b"redis_version:7.2.4\r\n"))
+    assert caplog.messages == ["the server does not tell its maxmemory-policy; make sure that it is noeviction"]

@@ -30,9 +30,10 @@ from stem.core.run import (
     Stop,
     Tell,
     Wait,
+    box_topic,
     event_topic,
 )
-from stem.core.settle import Arrive, Enqueue
+from stem.core.settle import Arrive, Complete, Enqueue
 from stem.core.unique import UniqueClaim
 from stem.redis import PartitionedEngine
 from stem.redis.scripts import script
@@ -49,7 +50,18 @@ from stem.testing.contracts import (
     take,
     take_all,
 )
-from stem.testing.contracts.runs import Hand, begun, checkpoint, event, message, new_run, sleeping, take_runs, waiting
+from stem.testing.contracts.runs import (
+    Hand,
+    begun,
+    checkpoint,
+    event,
+    message,
+    new_run,
+    sleeping,
+    swept,
+    take_runs,
+    waiting,
+)
 from tests.engines.redis.conftest import MakeEngine
 from tests.servers.redis import RedisServer
 
@@ -288,7 +300,7 @@ async def test_every_operation_is_tried_here(server: RedisServer, make: MakeEngi
 async def test_what_is_over_leaves_only_what_is_bounded(server: RedisServer, make: MakeEngine) -> None:
     """After a life the keys that stay are those of queues, limits and counters, however long it was."""
     engine = await make()
-    sizes = []
+    left = []
     for turn in range(2):
         for _ in range(1 + 4 * turn):
             jobs = [submission(f"{turn}-{n}", result_ttl_ms=1) for n in range(300)]
@@ -298,7 +310,74 @@ async def test_what_is_over_leaves_only_what_is_bounded(server: RedisServer, mak
             await engine.broker.settle([done(one) for one in await take_all(engine, limit=50)])
         while await engine.results.sweep() or int(server.ask("DBSIZE")) > 100:
             await asyncio.sleep(0.01)  # the server forgets results by itself, a few at a time
-        sizes.append(server.ask("DBSIZE"))
-    assert sizes[0] == sizes[1]
+        left.append(sizes(server))
+    assert left[0] == left[1]
     streams = [key for key in server.ask("KEYS", "{stem}:s*") if server.ask("TYPE", key) == b"stream"]
     assert [server.ask("XLEN", key) for key in streams] == [0] * len(streams)
+
+
+async def test_runs_and_events_that_are_over_leave_only_what_is_bounded(server: RedisServer, make: MakeEngine) -> None:
+    """Parents and children, steps, waits, messages, events, jobs that were waited for; ended in every way."""
+    engine = await make()
+    left = []
+    for turn in range(2):
+        for life in range(1 + 4 * turn):
+            await lives(engine, f"{turn}-{life}")
+            shift(DAY_MS, engine)
+            await swept(engine)
+            while await engine.results.sweep():
+                pass
+        assert await engine.workflows.page(RunFilter()) == ([], "")
+        left.append(sizes(server))
+    assert left[0] == left[1]
+
+
+async def lives(engine: Engine, name: str) -> None:
+    """Runs that succeed, fail, are cancelled and rewound, and all that they leave behind in their time."""
+    for way in ("ends", "fails", "is cancelled", "is rewound"):
+        run, box = f"{name} {way}", box_topic("box")
+        hand = Hand(engine, await begun(engine, run, keep_ms=1_000))
+        await engine.workflows.emit(event("topic", of=run, ttl_ms=1_000))
+        for n in range(2):
+            await engine.workflows.send(message(run, id=str(n)))
+        child = new_run(f"{run}/child", "small", parent=Parent(run, "child"), keep_ms=1_000)
+        job = submission(f"{run}/job", result_ttl_ms=1_000)
+        await hand.commit(
+            steps=(checkpoint("a"),),
+            waits=(
+                waiting("e", "topic", of=run, pos=1),
+                waiting("never", "topic", pos=2),
+                Wait(key="m", pos=3, topic=box),
+                Wait(key="child", pos=4, source=child.id),
+                Wait(key="job", pos=5, source=job.id),
+            ),
+            effects=(Spawn("child", child), Call("job", job)),
+        )
+        await hand.commit(steps=(checkpoint("a"),), rerun=True)
+        if way == "is rewound":
+            await engine.workflows.rewind(run, "m")
+            hand = Hand(engine, (await take_runs(engine))[0])
+        (of_job,) = await take(engine)
+        await engine.broker.settle([done(of_job, b"1", Complete(run, "job", job.id, "failed", b""))])
+        if way == "is cancelled":
+            await engine.workflows.cancel(run, CancelRequest("asked", "me"), terminate=True)
+        else:
+            await hand.end("failed" if way == "fails" else "succeeded")
+        await engine.workflows.cancel(child.id, CancelRequest("asked", "me"), terminate=True)
+
+
+def sizes(server: RedisServer) -> dict[bytes, int]:
+    """The keys that are there, and how much lies in each; of a single value nothing but that it is there.
+
+    Of the list of jobs that ended lately the server keeps about ten thousand.
+    """
+    count = {
+        b"hash": "HLEN",
+        b"set": "SCARD",
+        b"zset": "ZCARD",
+        b"list": "LLEN",
+        b"stream": "XLEN",
+        b"string": "EXISTS",
+    }
+    keys = set(server.ask("KEYS", "*")) - {b"{stem}:recent"}
+    return {key: server.ask(count[server.ask("TYPE", key)], key) for key in keys}
