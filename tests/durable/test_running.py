@@ -7,6 +7,7 @@ import json
 import logging
 import queue
 import time
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, cast
 
@@ -633,6 +634,96 @@ async def test_a_held_unique_key_is_an_error_of_the_call() -> None:
     async with World(w, tasks=(one,)) as world:
         await one.build(Number()).id("holder").delay("1h").enqueue(world.app)
         assert await (await w.start(world.app)).result("5s") == "holder"
+
+
+async def test_every_step_that_came_to_nothing_shows_why() -> None:
+    """Failed, cancelled and refused; jobs, children and functions."""
+
+    @task("bad", max_retries=0)
+    async def bad(p: Number) -> None:
+        raise LookupError("no such order")
+
+    @task("late")
+    async def late(p: Number) -> None: ...
+
+    @task("one", unique=Unique(key="n"))
+    async def one(p: Number) -> None: ...
+
+    @workflow("bad.child")
+    async def bad_child(ctx: WorkflowContext) -> None:
+        raise KeyError("no such item")
+
+    @workflow("late.child")
+    async def late_child(ctx: WorkflowContext) -> None:
+        await ctx.sleep("long", "1h")
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        calls: list[Callable[[], Coroutine[Any, Any, Any]]] = [
+            lambda: ctx.options(max_retries=0).step("fails", fails, 3),
+            lambda: ctx.call(bad.build(Number())),
+            lambda: ctx.call(late.build(Number()).id("late-job").delay("1h")),
+            lambda: ctx.call(one.build(Number())),
+            lambda: ctx.call(late.build(Number()).id("taken-job")),
+            lambda: ctx.run(bad_child.build().id("bad-run")),
+            lambda: ctx.run(late_child.build().id("late-run")),
+            lambda: ctx.run(bad_child.build().id("taken-run")),
+        ]
+        faults = 0
+        for call in calls:
+            try:
+                await call()
+            except Exception:
+                faults += 1
+        return faults
+
+    async with World(w, bad_child, late_child, tasks=(bad, late, one)) as world:
+        app = world.app
+        await one.build(Number()).id("holder").delay("1h").enqueue(app)
+        await late.build(Number()).id("taken-job").delay("1h").enqueue(app)
+        await late_child.start(app, id="taken-run")
+        run = await w.start(app, id="r")
+        async for seen in run.watch():
+            if [wait.key for wait in seen.waits] == ["late"]:
+                break
+        assert await app.handle("late-job").cancel("no longer wanted")
+        await world.until("late-run", "suspended")
+        assert await app.workflows.cancel("late-run", "given up")
+        assert await run.result("5s") == 8
+        steps = (await run.status()).steps
+    assert {step.key: (step.outcome, step.error and f"{step.error.type}: {step.error.message}") for step in steps} == {
+        "fails": ("failed", "ValueError: no 3"),
+        "bad": ("failed", "LookupError: no such order"),
+        "late": ("cancelled", "Cancelled: no longer wanted"),
+        "one": ("failed", "Refused: its unique key is held by job holder"),
+        "late#1": ("failed", "Refused: there is already a job taken-job"),
+        "bad.child": ("failed", "KeyError: 'no such item'"),
+        "late.child": ("cancelled", "Cancelled: given up"),
+        "bad.child#1": ("failed", "Refused: there is already a run taken-run"),
+    }
+    assert {step.value for step in steps} == {""}
+
+
+async def test_a_check_stops_at_its_limit_and_takes_the_newest_first() -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None:
+        await ctx.wait(paid)
+
+    @workflow("v")
+    async def v(ctx: WorkflowContext) -> None:
+        await ctx.wait(paid)
+
+    async with World(w, v) as world:
+        for name in ("w1", "v1", "w2", "v2", "w3"):
+            await (w if name[0] == "w" else v).start(world.app, id=name)
+            await world.until(name, "suspended")
+
+        async def checked(**which: Any) -> list[str]:
+            return [seen.id async for seen, told in world.app.workflows.check(**which) if told == ""]
+
+        assert [await checked(limit=most) for most in (0, 1, 2)] == [[], ["w3"], ["w3", "v2"]]
+        assert await checked(limit=5) == await checked(limit=6) == await checked() == ["w3", "v2", "w2", "v1", "w1"]
+        assert await checked(workflow="w", limit=2) == ["w3", "w2"]
 
 
 async def test_a_child_can_be_started_and_awaited_later() -> None:
