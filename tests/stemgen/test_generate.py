@@ -61,6 +61,26 @@ def test_the_package_is_called_with_keywords_and_sends_what_was_given(shop: Proj
     ]
 
 
+#: Says of which fields a wrong value is refused.
+USE_BOUNDED = """
+import datetime
+from app_client import t
+from stem import InvalidArgumentsError
+
+good = dict({good})
+t.f(**good)
+
+def refused(field, /, **wrong):
+    try:
+        t.f(**(good | wrong))
+    except InvalidArgumentsError as fault:
+        print(str(fault).partition(" were refused: ")[2].partition(":")[0].partition(".")[0])
+    else:
+        print(field, "takes", wrong[field])
+
+{tries}
+"""
+
 TOO_SHORT = "name: String should have at least 1 character (found '')"
 TOO_MANY = "Input should be less than or equal to 10 (found 99)"
 
@@ -101,6 +121,54 @@ def test_a_unique_job_is_the_same_job_whoever_enqueues_it(project: Project) -> N
     assert len(same) == 4
     assert len(set(same)) == 1
     assert other != same[0]
+
+
+#: Every way to bound a value, with one that fits and those that do not.
+BOUNDED: dict[str, tuple[str, str, list[str]]] = {
+    "field": ("Annotated[int, Field(ge=1, lt=5)]", "1", ["0", "5"]),
+    "steps": ("Annotated[int, Field(multiple_of=3)]", "3", ["4"]),
+    "short": ("Annotated[str, Field(max_length=3)]", "'abc'", ["'abcd'"]),
+    "code": (
+        "Annotated[str, StringConstraints(min_length=2, max_length=4, pattern='^[a-z]+$')]",
+        "'ab'",
+        ["'a'", "'abcde'", "'AB'"],
+    ),
+    "exact": ("Annotated[str, StringConstraints(strict=True)]", "'1'", ["1"]),
+    "interval": ("Annotated[float, Interval(gt=0, le=1)]", "1.0", ["0.0", "1.5"]),
+    "length": ("Annotated[list[int], Len(1, 2)]", "[1]", ["[]", "[1, 2, 3]"]),
+    "least": ("Annotated[list[int], MinLen(1)]", "[1]", ["[]"]),
+    "words": ("constr(min_length=1)", "'a'", ["''"]),
+    "number": ("conint(ge=1, le=3)", "3", ["0", "4"]),
+    "share": ("confloat(gt=0, allow_inf_nan=False)", "0.5", ["0.0", "float('inf')"]),
+    "price": ("condecimal(max_digits=4, decimal_places=2)", "'1.25'", ["'1.255'", "'12345'"]),
+    "items": ("conlist(int, min_length=1, max_length=2)", "[1, 2]", ["[]", "[1, 2, 3]"]),
+    "tags": ("conset(str, max_length=1)", "{'a'}", ["{'a', 'b'}"]),
+    "kinds": ("confrozenset(str, min_length=1)", "frozenset({'a'})", ["frozenset()"]),
+    "since": ("condate(ge=datetime.date(2020, 1, 1))", "datetime.date(2020, 1, 1)", ["datetime.date(2019, 12, 31)"]),
+    "inner": ("list[Annotated[str, StringConstraints(max_length=1)]]", "['a']", ["['ab']"]),
+}
+
+
+def test_whatever_bounds_a_value_bounds_it_for_producers_too(project: Project) -> None:
+    """Bounds that stand alone, and those that pydantic and annotated_types keep as a group."""
+    fields = [f"    {name}: {kind}" for name, (kind, _, _) in BOUNDED.items()]
+    heads = [
+        "import datetime",
+        "from typing import Annotated",
+        "from annotated_types import Interval, Len, MinLen",
+        "from pydantic import *",
+        "from stem import task",
+        "class A(BaseModel):",
+    ]
+    project.write({"app/tasks.py": "\n".join([*heads, *fields, "@task('t.f')\ndef f(a: A) -> None: ...\n"])})
+    project.generate()
+    good = ", ".join(f"{name}={fits}" for name, (_, fits, _) in BOUNDED.items())
+    bad = [(name, value) for name, (_, _, wrong) in BOUNDED.items() for value in wrong]
+    tries = "\n".join(f"refused({name!r}, {name}={value})" for name, value in bad)
+    project.write({"use.py": USE_BOUNDED.format(good=good, tries=tries)})
+    done = project.python("use.py", env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [name for name, _ in bad]
 
 
 def test_the_same_app_gives_the_same_bytes(shop: Project) -> None:

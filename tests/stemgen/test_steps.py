@@ -87,6 +87,36 @@ async def patched(context: WorkflowContext) -> None:
     await context.step("b", work)
 
 
+@workflow("t.conditions")
+async def conditions(ctx: WorkflowContext, order: Order) -> int:
+    """Steps stand wherever an expression may."""
+    if await ctx.step("if", work):
+        await ctx.step("then", work)
+    elif not await ctx.step("elif", work) or await ctx.step("or", work) > 1:
+        await ctx.step("otherwise", work)
+    while await ctx.step("while", work) < 0:
+        await ctx.step("body", work)
+    for _ in range(await ctx.step("for", work)):
+        await ctx.step("each", work)
+    match await ctx.step("match", work):
+        case 1 if await ctx.step("guard", work):
+            await ctx.step("case", work)
+        case _:
+            pass
+    try:
+        assert await ctx.step("assert", work)
+    except ValueError:
+        await ctx.step("except", work)
+    finally:
+        await ctx.step("finally", work)
+    made = [await ctx.step("in a list", work) for _ in range(2)]
+    total = sum(made) if await ctx.step("ternary", work) else await ctx.step("its other side", work)
+    total += await ctx.step("added", work)
+    if walrus := await ctx.step("walrus", work):
+        raise LookupError(await ctx.step("raised", work))
+    return walrus + total + await ctx.step("returned", work)
+
+
 @workflow("t.unknown")
 async def unknown(ctx: WorkflowContext, order: Order) -> None:
     """What is only known when it runs stays out, and so does what is no context's."""
@@ -130,6 +160,16 @@ CASES: Final[dict[str, tuple[AnyDeclaredWorkflow, Steps]]] = {
         ),
     ),
     "patched": (patched, Steps(("a", "new", "old", "older", "newer", "b"), (1, 4))),
+    "conditions": (
+        conditions,
+        Steps(
+            (
+                *("if", "then", "elif", "or", "otherwise", "while", "body", "for", "each", "match", "guard", "case"),
+                *("assert", "except", "finally", "in a list"),
+                *("ternary", "its other side", "added", "walrus", "raised", "returned"),
+            )
+        ),
+    ),
     "unknown": (unknown, Steps(("[...]", "known"))),
     "nested": (nested(), Steps(("a", "nested.topic"))),
     "a flow": (Flow("t.flow").step("a", inside).step("b", inside), Steps(("a", "b"))),
