@@ -200,6 +200,7 @@ def test_the_result_of_a_cancelled_job_exits_with_1(shop: Shop) -> None:
     assert (answer.code, answer.err) == (1, f"stem: job {job_id} was cancelled (no need)\n")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_wait_exits_with_130(shop: Shop) -> None:
     waiting = shop.start("enqueue", "demo.hello", "name=x", "--wait")
     waiting.says("no worker is alive")

@@ -46,6 +46,7 @@ def references(part: object) -> list[str]:
     return [one for inner in part for one in references(inner)] if isinstance(part, list) else []
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_watch_writes_after_every_change_and_survives_an_app_that_is_broken(shop: Project) -> None:
     watcher = subprocess.Popen(
         [sys.executable, "-u", "-m", "stemgen", "watch"],
