@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import os
 import pkgutil
@@ -44,8 +45,13 @@ def test_the_public_names_are_those_of_the_snapshot() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_public_name_can_be_imported(package: str) -> None:
     module = importlib.import_module(package)
-    for name in public_names(package):
-        assert getattr(module, name.rpartition(".")[2]) is not None
+    for name in (one.rpartition(".")[2] for one in public_names(package)):
+        found = getattr(module, name)
+        assert name in dir(module)
+        if inspect.isclass(found) or inspect.isfunction(found):
+            assert found.__name__ == name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = module.no_such_name
 
 
 @pytest.mark.parametrize("package", PACKAGES)

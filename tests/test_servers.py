@@ -137,6 +137,8 @@ def test_servers_end_with_an_interpreter_that_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         pid, folder = child.stdout.readline().decode().split()
+        assert Path(folder).exists()
+        assert not ended(int(pid))
         child.send_signal(signal.SIGKILL)
     wait_until(lambda: not Path(folder).exists(), "the folder is gone")
     wait_until(lambda: ended(int(pid)), "the process is gone")

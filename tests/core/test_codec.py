@@ -429,9 +429,22 @@ class Nested(BaseModel):
     order_id: int = Field(default=0, alias="orderId")
 
 
-@pytest.mark.parametrize("path", ["line", "line.price", "maybe", "maybe.price", "many", "aliased.order_id", "order_id"])
-def test_a_path_may_go_through_nested_and_optional_models(path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("line", '{"price": 1.5, "tags": []}'),
+        ("line.price", "1.5"),
+        ("maybe", '{"price": 2.5, "tags": []}'),
+        ("maybe.price", "2.5"),
+        ("many", "[]"),
+        ("aliased.order_id", "3"),
+        ("order_id", "4"),
+    ],
+)
+def test_a_path_may_go_through_nested_and_optional_models(path: str, text: str) -> None:
     check_path(Nested, path, "rate_limit")
+    given = Nested(line=Line(price=1.5), maybe=Line(price=2.5), aliased=Aliased(order_id=3), orderId=4)
+    assert value_at(given, path) == text
 
 
 @pytest.mark.parametrize("path", ["", "price", "line.", "line.cost", "many.price", "line.price.x", "maybe.cost"])

@@ -1369,7 +1369,8 @@ async def test_a_branch_that_stores_keeps_no_cancel_from_the_rest(monkeypatch: p
         run = await w.start(world.app, id="r")
         await stored.wait()
         await run.cancel("enough")
-        await world.until("r", "cancelled")
+        seen = await world.until("r", "cancelled")
+        assert (told.is_set(), seen.reason, [step.key for step in seen.steps]) == (True, "enough", ["a"])
 
 
 @pytest.mark.parametrize("open_by", ["sleep", "rerun", "wait", "timeout", "child", "awaited", "nothing"])

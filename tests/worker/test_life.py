@@ -326,9 +326,11 @@ class TestTidying:
                 engine = app.engine
                 assert isinstance(engine, MemoryEngine)
                 results = engine.store.space(engine.namespace).results
+                assert len(results) == 1_200
                 with anyio.fail_after(5):
                     while results:
                         await asyncio.sleep(0)
+            assert (await app.queues.stats("default")).succeeded == 1_200
 
 
 class TestStopping:
@@ -470,8 +472,12 @@ class TestStopping:
         async with Stem.in_memory(tasks=[ping]) as app:
             worker = app.worker()
             await worker.start()
+            await (await ping.enqueue(app)).result("5s")
             await worker.stop()
+            counts = dict(worker.counts)
             await worker.stop("hard")
+            assert (worker.counts, worker.failed, worker.running) == (counts, None, 0)
+            assert await app.engine.presence.alive() == []
 
     async def test_a_burst_ends_when_nothing_is_left(self) -> None:
         async with Stem.in_memory(tasks=[ping]) as app:

@@ -75,7 +75,9 @@ class ClaimContract(Contract):
         """Checklist: 21."""
         await publish(engine, submission("low"))
         served = await claims_until(engine, "low", most=80, strict=False)
-        assert served is not None
+        assert served is not None, "80 claims went by"
+        assert served > 1, "the highest level comes first"
+        assert await state_of(engine, "low") == "running"
 
     async def test_every_level_is_served_within_80_claims(self, engine: Engine) -> None:
         """Checklist: 21."""

@@ -139,11 +139,12 @@ class EngineContract(Contract):
         assert await take(engine) == []
 
     async def test_opening_and_closing_twice_is_fine(self, engines: EngineFactory) -> None:
-        engine = await engines.make()
+        engine, other = await engines.make(), await engines.make()
         await engine.open()
-        await publish(engine, submission("a"))
+        assert await publish(engine, submission("a")) == ["new"]
         await engine.close()
         await engine.close()
+        assert [one.id for one in await take(other)] == ["a"]
 
     async def test_one_engine_closed_leaves_the_others_alone(self, engine: Engine, engines: EngineFactory) -> None:
         """Checklist: 58."""

@@ -139,10 +139,13 @@ class LocksContract(Contract):
 
     async def test_a_wait_takes_over_when_the_holder_lets_its_time_run_out(self, engine: Engine) -> None:
         """Checklist: 88."""
-        await _held(engine, "a", 100)
+        before = await _held(engine, "a", 100)
         with anyio.fail_after(SOON_MS / 1000):
             heir = await engine.locks.acquire("lock", "b", 60_000, wait_ms=30_000)
         assert heir is not None
+        assert (heir.owner, heir.token > before.token) == ("b", True)
+        assert await engine.locks.holder("lock") == heir
+        assert not await engine.locks.release(before)
 
     async def test_a_wait_in_vain_ends_with_none(self, engine: Engine) -> None:
         """Checklist: 88."""
@@ -172,8 +175,9 @@ class LocksContract(Contract):
             if isinstance(got, Lock):
                 await engine.locks.release(got)
             lock = await engine.locks.acquire("lock", f"b{number}", 60_000, wait_ms=SOON_MS)
-            assert lock is not None
-            await engine.locks.release(lock)
+            assert lock is not None, f"a{number} keeps it, and is gone"
+            assert await engine.locks.holder("lock") == lock
+            assert await engine.locks.release(lock)
 
     async def test_an_owner_whose_reply_was_lost_asks_again(self, engine: Engine) -> None:
         """Checklist: 88."""

@@ -29,6 +29,7 @@ from stem.testing.contracts import (
     run,
     settle_one,
     shift,
+    state_of,
     submission,
     take_one,
 )
@@ -99,7 +100,10 @@ class ResultsContract(Contract):
         waiting = asyncio.create_task(other.results.wait("a", None))
         await anyio.wait_all_tasks_blocked()
         await settle_one(engine, bury(await take_one(engine)))
-        assert await waiting is not None
+        record = await waiting
+        assert record is not None
+        assert decode_record(record).state == "failed"
+        assert [record] == await engine.results.get(["a"])
 
     async def test_a_sweep_forgets_what_is_over_and_stops_at_its_limit(self, engine: Engine) -> None:
         """Checklist: 71, 106."""
@@ -181,6 +185,8 @@ class ResultsContract(Contract):
                     engine.results.wait(f"job-{number}", None), other.broker.settle([settlement])
                 )
             assert record is not None
+            assert decode_record(record).state == "succeeded"
+            assert [record] == await other.results.get([f"job-{number}"])
 
     async def test_many_may_wait_for_one_job(self, engine: Engine, other: Engine) -> None:
         """Checklist: 72."""
@@ -210,7 +216,9 @@ class ResultsContract(Contract):
         await asyncio.gather(leaves, return_exceptions=True)
         await settle_one(engine, done(await take_one(engine)))
         with anyio.fail_after(SOON_MS / 1000):
-            assert await stays is not None
+            assert [await stays] == await engine.results.get(["a"])
+        assert leaves.cancelled()
+        assert await state_of(engine, "a") == "succeeded"
 
     async def test_a_wait_for_a_job_that_is_purged_ends(self, engine: Engine) -> None:
         """Checklist: 72, 99."""

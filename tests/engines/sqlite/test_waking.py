@@ -94,8 +94,10 @@ async def test_a_job_that_ends_while_we_look_is_never_taken_for_unknown(make: Ma
         job = submission(f"job{number}", reply_to=engine.results.reply_to)
         await publish(engine, job)
         delivery = await take_one(other)
-        record, _ = await asyncio.gather(engine.results.wait(job.id, LONG_MS), settle_one(other, done(delivery)))
+        record, said = await asyncio.gather(engine.results.wait(job.id, LONG_MS), settle_one(other, done(delivery)))
+        assert said == "done"
         assert record is not None
+        assert record == await record_of_raw(other, job.id)
 
 
 async def test_a_killed_sleeper_is_forgotten_and_the_next_one_woken(engine: SqliteEngine) -> None:
@@ -258,7 +260,9 @@ async def test_more_rings_than_a_socket_takes_at_once_are_heard_in_the_end(make:
             await asyncio.sleep(0.005)
     asyncio.get_running_loop().add_reader(socket_, engine._store.bells._on_datagram)
     async with asyncio.timeout(4):
-        assert await last is not None
+        record = await last
+    assert record is not None
+    assert record == await record_of_raw(other, ids[-1])
 
 
 async def test_a_worker_that_ends_leaves_nobody_asleep(path: Path) -> None:
