@@ -96,6 +96,23 @@ class _Reader(ast.NodeVisitor):
                 self.visit(statement)
             self._new -= new
 
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self._visit_comprehension(node.generators, node.elt)
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        self._visit_comprehension(node.generators, node.elt)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self._visit_comprehension(node.generators, node.elt)
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        self._visit_comprehension(node.generators, node.key, node.value)
+
+    def _visit_comprehension(self, generators: list[ast.comprehension], *made: ast.expr) -> None:
+        """What is gone through and its conditions run before what is made of it, and stand behind it."""
+        for one in (*generators, *made):
+            self.visit(one)
+
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         if not isinstance(node.func, ast.Attribute) or not self._is_context(node.func.value) or not node.args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -53,6 +54,15 @@ def shown(key: str) -> str:
     """A limit key for people: 'orders.charge[acme]'."""
     name, joint, value = key.partition(_JOINT)
     return f"{name}[{value}]" if joint else name
+
+
+def is_freed_by_time(key: str, running: int | None, first: Iterable[str]) -> bool:
+    """Whether jobs that are parked under a key without a rate are let go by a timer, and not by the end of others.
+
+    `running`: the limit in force under the key; `first`: the limit keys of those that come first in their queues. A job
+    that was parked for a rate falls under no count, so nobody's end makes room for it.
+    """
+    return running is None or any(limit_key != key for limit_key in first)
 
 
 def admits(limit: int | None, running: int) -> bool:

@@ -6,7 +6,7 @@ import bisect
 from typing import Final
 
 from stem.core import rate
-from stem.core.limit import admits, limit_name
+from stem.core.limit import admits, is_freed_by_time, limit_name
 from stem.memory.space import Line, Space, StoredJob
 
 #: Jobs one claim looks at and parks before it answers, and parked jobs let back at once when their rate was lifted.
@@ -75,7 +75,8 @@ def unpark_due(space: Space, now: int) -> None:
         bucket = bucket_of(space, key)
         if bucket is None:
             unpark(space, key, LOOK)
-            if _row_running(space, key) is None and key in space.parked:
+            first = [jobs[0].sub.limit_key for jobs in space.parked.get(key, {}).values()]
+            if first and is_freed_by_time(key, _row_running(space, key), first):
                 _look_again_in(space, key, 1, now)
             continue
         level = level_of(space, key, bucket, now)

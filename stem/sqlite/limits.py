@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from stem.core import rate
-from stem.core.limit import LimitRow, admits, limit_name
+from stem.core.limit import LimitRow, admits, is_freed_by_time, limit_name
 from stem.sqlite.step import Step, View
 
 #: Parked jobs of one queue let back at once when their limit was changed or lifted.
@@ -121,7 +121,8 @@ def unpark_due(step: Step) -> None:
         bucket = None if row is None else row.bucket
         if bucket is None:
             unpark(step, key, LOOK)
-            if (row is None or row.running is None) and _is_parked(step, key):
+            first = _first_parked(step, key)
+            if first and is_freed_by_time(key, None if row is None else row.running, first):
                 look_again_in(step, key, 1)
             continue
         level = level_of(step, key, bucket)
@@ -156,6 +157,13 @@ def look_again_in(step: Step, key: str, wait_ms: int) -> None:
 def _is_parked(view: View, key: str) -> bool:
     query = "SELECT 1 FROM job WHERE ns = ? AND parked_key = ? AND state = 2 LIMIT 1"
     return view.execute(query, (view.ns, key)).fetchone() is not None
+
+
+def _first_parked(view: View, key: str) -> list[str]:
+    """The limit keys of the first jobs parked under a key, one of each queue."""
+    query = "SELECT limit_key FROM job WHERE ns = ? AND parked_key = ? AND qid = ? AND state = 2 ORDER BY seq LIMIT 1"
+    queues = view.execute(_PARKED_IN, (view.ns, key)).fetchall()
+    return [view.execute(query, (view.ns, key, qid)).fetchone()[0] for (qid,) in queues]
 
 
 def _running(view: View, key: str) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 from stem.contracts.queues import QueueStats
 from stem.core.states import WAITING
 from stem.sqlite.line import delete, free_unique, take_out
-from stem.sqlite.rows import JOB, NUMBER, Job
+from stem.sqlite.rows import JOB, NUMBER, Job, find
 from stem.sqlite.step import NUMBERS, Step, View
 from stem.sqlite.store import Store
 
@@ -66,7 +66,9 @@ def _purge(step: Step, queue: str, limit: int) -> int:
         query = f"SELECT {JOB} FROM job WHERE qid = ? AND ns = ? AND state = {NUMBER[state]} LIMIT ?"  # noqa: S608
         rows = step.execute(query, (qid, step.ns, limit - len(waiting))).fetchall()
         waiting += [Job._make(row) for row in rows]
-    for job in waiting:
+    for one in waiting:
+        job = find(step, one.id)  # letting one out may have moved another
+        assert job is not None
         take_out(step, job)
         free_unique(step, job.id, job.unique_key, job.unique_for_ms)
         step.ended(job.id, job.reply_to)

@@ -72,6 +72,20 @@ async def everything(ctx: WorkflowContext, order: Order) -> None:
     await ctx.step(LAST, work)
 
 
+def several(*_: Any) -> list[int]:
+    return []
+
+
+@workflow("t.comprehended")
+async def comprehended(ctx: WorkflowContext) -> object:
+    made = {
+        await ctx.step("key", work): [await ctx.step("value", work, two) for two in await ctx.step("inner", several)]
+        for one in await ctx.step("outer", several)
+        if await ctx.step("condition", work, one)
+    }
+    return made, {await ctx.step("element", work) for one in await ctx.step("set", several)}
+
+
 @workflow("t.patched")
 async def patched(context: WorkflowContext) -> None:
     await context.step("a", work)
@@ -139,6 +153,10 @@ def nested() -> AnyDeclaredWorkflow:
 
 
 CASES: Final[dict[str, tuple[AnyDeclaredWorkflow, Steps]]] = {
+    "comprehended": (
+        comprehended,
+        Steps(("outer", "condition", "key", "inner", "value", "set", "element")),
+    ),
     "everything": (
         everything,
         Steps(

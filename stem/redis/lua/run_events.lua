@@ -1,12 +1,17 @@
 -- run_events(skew, limit) -> {{topic, event}..., {run, number, message}...}: the newest events and unread messages
 -- uses: run_life
 local events, mails = {}, {}
-for _, topic in ipairs(call('ZREVRANGE', F .. 'evs', 0, ARGV[2] - 1)) do
-  local event = runs.live_event(topic)
-  if event then
-    events[#events + 1] = topic
-    events[#events + 1] = call('GET', F .. 'e:' .. topic)
+local limit, from = tonumber(ARGV[2]), 0
+while #events < 2 * limit and from < LOOK do -- events that are over are listed until they are swept
+  local topics = call('ZREVRANGE', F .. 'evs', from, from + limit - 1)
+  for _, topic in ipairs(topics) do
+    if #events < 2 * limit and runs.live_event(topic) then
+      events[#events + 1] = topic
+      events[#events + 1] = call('GET', F .. 'e:' .. topic)
+    end
   end
+  from = from + limit
+  if #topics < limit then break end
 end
 for _, member in ipairs(call('ZREVRANGE', F .. 'unread', 0, ARGV[2] - 1)) do
   local id, nr = string.match(member, '^(.-)%z(.*)$')

@@ -159,6 +159,20 @@ class RateContract(Contract):
             started += freed
         assert len({one.id for one in started}) == 2_500
 
+    async def test_a_rate_that_becomes_a_count_lets_all_go(self, engine: Engine) -> None:
+        """Checklist: 85. Those that were parked for the rate fall under no count: nobody's end makes room for them."""
+        await engine.limiter.define([rate(1)])
+        for start in range(0, 2_500, 500):
+            batch = range(start, start + 500)
+            await publish(engine, *[submission(f"job-{n}", rate_key="rate", lease_ms=DAY_MS) for n in batch])
+        started = await take_all(engine, limit=500)
+        await engine.limiter.define([LimitRow("rate", running=1)])
+        while len(started) < 2_500:
+            shift(1, engine)
+            freed = await take_all(engine, limit=500)
+            assert freed, f"{2_500 - len(started)} are left behind"
+            started += freed
+
     async def test_an_hour_of_silence_saves_up_no_more_than_the_burst(self, engine: Engine) -> None:
         """Checklist: 86."""
         await engine.limiter.define([rate(60, burst=5)])

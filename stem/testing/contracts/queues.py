@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stem.contracts.engine import Engine
 from stem.contracts.queues import QueueStats
+from stem.core.limit import LimitRow
 from stem.core.unique import UniqueClaim
 from stem.testing.contracts import (
     NEVER_MS,
@@ -147,6 +148,15 @@ class QueuesContract(Contract):
         await publish(engine, job)
         await engine.queues.purge("q")
         assert await publish(engine, job) == ["new"]
+
+    async def test_a_purge_of_jobs_that_pass_room_on_leaves_nothing_and_counts_rightly(self, engine: Engine) -> None:
+        """Checklist: 97, 99. Letting one out lets another back, in the middle of the purge."""
+        await engine.limiter.define([LimitRow("narrow", running=1)])
+        await publish(engine, *[submission(f"job-{n}", limit_key="narrow") for n in range(5)])
+        await settle_one(engine, done((await take(engine, limit=5))[0]))
+        assert await engine.queues.purge("q") == 4
+        stats = await engine.queues.stats("q")
+        assert (stats.queued, stats.delayed, stats.parked, stats.running) == (0, 0, 0, 0)
 
     async def test_a_purge_of_one_queue_frees_no_key_of_a_running_job(self, engine: Engine) -> None:
         """Checklist: 11, 99."""

@@ -1239,6 +1239,7 @@ class WorkflowsContract(Contract):
         for n in range(5):
             await engine.workflows.emit(event("short", of=str(n), ttl_ms=1_000))
         shift(1_000, engine)
+        assert [one.topic for one in await engine.workflows.events(limit=3)] == [event_topic("lasting", "")]
         await swept(engine)
         assert [one.topic for one in await engine.workflows.events(limit=3)] == [event_topic("lasting", "")]
 

@@ -113,6 +113,16 @@ local function unpark(key, most)
   end
 end
 
+-- Whether jobs parked under a key without a rate are let go by a timer: `is_freed_by_time` in core/limit.py.
+local function is_freed_by_time(key, most)
+  for _, queue in ipairs(call('SMEMBERS', P .. 'kq:' .. key)) do
+    local id = call('ZRANGE', parked_in(queue, key), 0, 0)[1]
+    local job = id and find(id)
+    if job and (not most or extra_of(id, job, 'limit') ~= key) then return true end
+  end
+  return false
+end
+
 -- Move as many parked jobs back as there are tokens, for each key whose timer is due.
 local function unpark_due()
   for _, key in ipairs(call('ZRANGEBYSCORE', P .. 'pt', '-inf', now, 'LIMIT', 0, 100)) do
@@ -120,7 +130,7 @@ local function unpark_due()
     local bucket, most = limit_of(key)
     if not bucket then
       unpark(key, LOOK)
-      if not most and call('EXISTS', P .. 'kq:' .. key) == 1 then look_again_in(key, 1) end
+      if is_freed_by_time(key, most) then look_again_in(key, 1) end
     else
       local level = level_of(key, bucket)
       local tokens = available(bucket, level, now)
