@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
 #: Secrets behind the question mark.
 _SECRETS: Final = re.compile(r"([?&][^=&]*password=)[^&#]*")
 KNOWN: Final = (
-    "sqlite:///path/to/file.db, redis://host:6379/0 (rediss, redis+sentinel, redis+cluster, rediss+...), memory://"
+    "sqlite:///path/to/file.db, redis://host:6379/0 (rediss, redis+sentinel, redis+cluster, redis+unix, valkey, ...), "
+    "memory://"
 )
+#: Where another distribution registers the scheme of its URLs.
+ENTRY_POINTS: Final = "stem.engines"
 
 
 def make_engine(url: str, namespace: str, *, results: str = "") -> Engine:
@@ -24,7 +28,8 @@ def make_engine(url: str, namespace: str, *, results: str = "") -> Engine:
     `results` is the URL of another engine for the values of results.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full` for one fsync a commit; `redis://`,
-    `rediss://` and their forms for Sentinel and Cluster as `stem.redis.address` reads them; `memory://`.
+    `rediss://` and their forms for Sentinel, Cluster and sockets as `stem.redis.address` reads them, with `valkey` for
+    `redis` too; `memory://`. Other distributions may bring schemes of their own.
     """
     if results:
         from stem.split import SplitEngine
@@ -40,7 +45,7 @@ def make_engine(url: str, namespace: str, *, results: str = "") -> Engine:
 
         path, durability = _sqlite(url)
         return SqliteEngine(path, namespace=namespace, durability=durability)
-    if scheme.startswith("redis"):
+    if scheme.startswith(("redis", "valkey")) or scheme == "unix":
         try:
             from stem.redis import engine_class
         except ModuleNotFoundError as fault:
@@ -48,7 +53,17 @@ def make_engine(url: str, namespace: str, *, results: str = "") -> Engine:
                 raise
             raise ConfigError("the engine on Redis needs redis-py: pip install 'stem-jobs[redis]'") from None
         return engine_class(url)(url, namespace=namespace)
-    raise ConfigError(f"no engine for {redacted(url)!r}; expected one of: {KNOWN}")
+    return _of_others(url, scheme, namespace)
+
+
+def _of_others(url: str, scheme: str, namespace: str) -> Engine:
+    """The engine of another distribution, which names a callable `(url, *, namespace)` as its entry point."""
+    for found in entry_points(group=ENTRY_POINTS, name=scheme):
+        made: Engine = found.load()(url, namespace=namespace)
+        return made
+    others = sorted({f"{one.name}://" for one in entry_points(group=ENTRY_POINTS)})
+    known = ", ".join([KNOWN, *others])
+    raise ConfigError(f"no engine for {redacted(url)!r}; expected one of: {known}")
 
 
 def _sqlite(url: str) -> tuple[str, Literal["normal", "full"]]:
@@ -60,6 +75,8 @@ def _sqlite(url: str) -> tuple[str, Literal["normal", "full"]]:
         [key for key, _ in options] != ["durability"] or durability not in {"normal", "full"}
     )
     path = unquote(path)
+    if path == ":memory:":
+        raise ConfigError("sqlite:///:memory: would be a file of that name; for an app in memory the URL is memory://")
     if head.lower() != "sqlite" or not path or not path.isprintable() or "#" in rest or wrong_options:
         raise ConfigError(
             f"a SQLite URL looks like sqlite:///path/to/file.db or sqlite:///file.db?durability=full, found {url!r}"

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from stem.contracts.broker import Broker, Settled
-from stem.contracts.engine import Engine
+from stem.contracts.engine import Engine, Finding
 from stem.contracts.jobs import JobFilter, JobRow, Jobs
 from stem.contracts.results import Kept, Results
 from stem.core.record import is_elsewhere, without_value
@@ -54,6 +54,9 @@ class SplitEngine:
             await self._values.close()
         finally:
             await self._jobs.close()
+
+    async def findings(self) -> list[Finding]:
+        return [*await self._jobs.findings(), *await self._values.findings()]
 
     def describe(self) -> dict[str, str]:
         values = {f"results {name}": said for name, said in self._values.describe().items()}

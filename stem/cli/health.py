@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command, short_help="ask the database whether it answers, and who is alive")
 @said
 def command(asked: Said) -> int:
-    """Ask the database whether it answers, how durable it is, and which workers are alive; exit 69 if it is away."""
+    """Ask the database whether it answers, how durable it is, and which workers are alive; exit 69 if it is away or full."""
     from stem.engines import redacted
 
     app = app_without_tasks(asked)
@@ -33,9 +33,11 @@ def command(asked: Said) -> int:
         emit({"ok": False, "url": redacted(app.url), "namespace": app.namespace, "error": str(fault)})
         say(str(fault))
         return fault.exit_code
+    refuses = [one for one in told["findings"] if one.refuses]
+    code = EngineUnavailableError.exit_code if refuses else 0
     if asked.json:
-        emit(told)
-        return 0
+        emit({**told, "ok": not refuses, "findings": [one.text for one in told["findings"]]})
+        return code
     workers = told["workers"]
     facts(
         [
@@ -43,11 +45,12 @@ def command(asked: Said) -> int:
             ("namespace", told["namespace"]),
             *told["engine"].items(),
             ("round trip", f"{told['round_trip_ms']:g} ms"),
+            ("trouble", "\n".join(one.text for one in told["findings"])),
             ("queues", "\n".join(_queue(one) for one in told["queues"]) or "none yet"),
             ("workers", "\n".join(_worker(one) for one in workers) or "none alive; start one with `stem worker`"),
         ]
     )
-    return 0
+    return code
 
 
 async def _asked(app: Stem) -> dict[str, Any]:
@@ -64,6 +67,7 @@ async def _asked(app: Stem) -> dict[str, Any]:
             "url": redacted(app.url),
             "namespace": app.namespace,
             "engine": app.engine.describe(),
+            "findings": await app.engine.findings(),
             "round_trip_ms": round(took * 1000, 3),
             "queues": queues,
             "workers": [

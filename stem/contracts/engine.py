@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from stem.contracts.broadcast import Broadcast
 from stem.contracts.broker import Broker, Held, Renewal
 from stem.contracts.dead_letters import DeadLetters
@@ -19,6 +21,13 @@ from stem.contracts.results import Results
 from stem.contracts.schedules import Schedules
 from stem.contracts.schemas import Schemas
 from stem.contracts.workflows import Workflows
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What is wrong with a store, and the next step. `refuses`: new work is refused now."""
+
+    text: str
+    refuses: bool = False
 
 
 class RenewalLine(Protocol):
@@ -89,6 +98,10 @@ class Engine(Protocol):
 
     def renewals(self) -> RenewalLine:
         """A second, blocking line to the same store, for the renewal thread."""
+        ...
+
+    async def findings(self) -> list[Finding]:
+        """What is wrong with the store or with how it is set up; nothing when all is well."""
         ...
 
     def describe(self) -> dict[str, str]:

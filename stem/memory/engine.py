@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stem.clock import Clock, MovedClock, SystemClock
 from stem.contracts.broker import Held, Renewal
+from stem.contracts.engine import Finding
 from stem.memory.broadcast import MemoryBroadcast
 from stem.memory.broker import MemoryBroker
 from stem.memory.dead_letters import MemoryDeadLetters
@@ -82,6 +83,10 @@ class MemoryEngine:
     def renewals(self) -> MemoryRenewals:
         """The same broker, callable from a thread."""
         return MemoryRenewals(self.broker, self.workflows)
+
+    async def findings(self) -> list[Finding]:
+        """Nothing can be wrong."""
+        return []
 
     def describe(self) -> dict[str, str]:
         return {"engine": "memory", "durability": "none: gone with the process"}

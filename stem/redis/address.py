@@ -17,15 +17,17 @@ Durability: TypeAlias = Literal["async", "wait"]
 Partition: TypeAlias = Literal["namespace", "queue"]
 Host: TypeAlias = tuple[str, int]
 
+_MODES: Final[dict[str, Mode]] = {"": "standalone", "+sentinel": "sentinel", "+cluster": "cluster"}
+#: The forms of each product's scheme, and whether it asks for TLS. A Valkey is reached as a Redis is.
 _SCHEMES: Final[dict[str, tuple[Mode, bool]]] = {
-    "redis": ("standalone", False),
-    "rediss": ("standalone", True),
-    "redis+sentinel": ("sentinel", False),
-    "rediss+sentinel": ("sentinel", True),
-    "redis+cluster": ("cluster", False),
-    "rediss+cluster": ("cluster", True),
+    f"{product}{tls}{form}": (mode, bool(tls))
+    for product in ("redis", "valkey")
+    for tls in ("", "s")
+    for form, mode in _MODES.items()
 }
-SCHEMES: Final = tuple(_SCHEMES)
+#: A socket in the file system.
+_UNIX: Final = ("redis+unix", "valkey+unix", "unix")
+SCHEMES: Final = (*_SCHEMES, *_UNIX)
 _PORT: Final[dict[Mode, int]] = {"standalone": 6379, "sentinel": 26379, "cluster": 6379}
 #: What may stand behind the question mark.
 _OPTIONS: Final = (
@@ -41,10 +43,11 @@ _OPTIONS: Final = (
     "tls_verify",
     "sentinel_username",
     "sentinel_password",
+    "db",
 )
 _FORMS: Final = (
     "redis://[user:password@]host[:port][/db], rediss:// for TLS, redis+cluster://host:port,host:port, "
-    "redis+sentinel://host:port,host:port/service[/db]"
+    "redis+sentinel://host:port,host:port/service[/db], redis+unix:///path/to/socket[?db=1]; valkey for redis is the same"
 )
 
 
@@ -61,7 +64,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """All that a URL says. Times are ms."""
 
     mode: Mode
-    hosts: tuple[Host, ...]
+    hosts: tuple[Host, ...] = ()
+    unix: str = ""
     service: str = ""
     db: int = 0
     username: str = ""
@@ -78,7 +82,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         """Without passwords."""
-        return f"<Redis {self.mode} at {', '.join(map(shown, self.hosts))}>"
+        return f"<Redis {self.mode} at {self.unix or ', '.join(map(shown, self.hosts))}>"
 
 
 def shown(host: Host) -> str:
@@ -93,12 +97,18 @@ def parse(url: str) -> Address:
     scheme = parts.scheme.lower()
     if any("@" in part for part in (parts.path, parts.query, parts.fragment)):
         raise ConfigError("a Redis URL has its @ too late; write /, ? and # of a password as %2F, %3F and %23")
+    if scheme in _UNIX:
+        return _unix(url)
     if scheme not in _SCHEMES:
         raise ConfigError(f"no Redis URL: {scheme or 'no scheme'!r}; expected {_FORMS}")
     mode, tls = _SCHEMES[scheme]
     login, _, hosts = parts.netloc.rpartition("@")
     username, _, password = login.partition(":")
     said = _options(parts.query)
+    if "db" in said:
+        raise ConfigError(
+            "db of a Redis URL is for redis+unix://; elsewhere its number stands in the path: redis://host/1"
+        )
     service, db = _path(mode, parts.path)
     _check_together(mode, said)
     if parts.fragment:
@@ -120,6 +130,39 @@ def parse(url: str) -> Address:
         timeout_ms=_number(said, "timeout_ms", 5_000, least=100),
         patience_ms=_number(said, "patience_ms", 2_000, least=0),
     )
+
+
+def _unix(url: str) -> Address:
+    """A server behind a socket: nothing but its path, a login and a few options make sense."""
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    username, _, password = login.partition(":")
+    said = _options(parts.query)
+    wrong = sorted(set(said) - {"db", "durability", "replicas", "wait_ms", "timeout_ms", "patience_ms"})
+    if host or len(parts.path) < 2 or parts.fragment:
+        raise ConfigError(
+            "a Redis URL with a socket names its path: redis+unix:///run/redis.sock, with ?db=1 for a database"
+        )
+    if wrong:
+        raise ConfigError(f"{wrong[0]} makes no sense for a socket: {scheme_of(url)}:// takes db, durability and times")
+    _check_together("standalone", said)
+    return Address(
+        mode="standalone",
+        unix=unquote(parts.path),
+        db=_number(said, "db", 0, least=0),
+        username=unquote(username),
+        password=unquote(password),
+        durability=_durability(said.get("durability", "async")),
+        replicas=_number(said, "replicas", 1, least=1),
+        wait_ms=_number(said, "wait_ms", 500, least=1),
+        timeout_ms=_number(said, "timeout_ms", 5_000, least=100),
+        patience_ms=_number(said, "patience_ms", 2_000, least=0),
+    )
+
+
+def scheme_of(url: str) -> str:
+    """The part before the colon, in small letters."""
+    return url.partition(":")[0].lower()
 
 
 def _options(query: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from redis.exceptions import (
 
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.redis.address import Address, Host, Tls, shown
-from stem.redis.wire import TlsWire, Wire
+from stem.redis.wire import TlsWire, UnixWire, Wire
 
 
 class Connector:
@@ -69,7 +69,7 @@ class Connector:
 
     async def _connect_to(self, where: Host) -> Wire:
         """Connected and logged in within the time that an answer may take: redis-py bounds only the first half."""
-        connection = self._class(host=where[0], port=where[1], **self._settings())
+        connection = self._make(where)
         try:
             async with asyncio.timeout(self.address.timeout_ms / 1000):
                 await connection.connect()  # type: ignore[no-untyped-call]
@@ -78,7 +78,16 @@ class Connector:
             raise
         return connection
 
+    def _make(self, where: Host) -> Wire:
+        if self.address.unix:
+            settings = self._settings()
+            del settings["socket_keepalive"]
+            return UnixWire(path=self.address.unix, **settings)
+        return self._class(host=where[0], port=where[1], **self._settings())
+
     def _shown(self, where: Host | None) -> str:
+        if self.address.unix:
+            return self.address.unix
         return shown(where) if where is not None else ", ".join(map(shown, self._nodes))
 
     # ---------------------------------------------------------------- where
@@ -90,7 +99,7 @@ class Connector:
             case "cluster":
                 return await self._ask_cluster()
             case _:
-                return self.address.hosts[0]
+                return self.address.hosts[0] if self.address.hosts else ("", 0)
 
     async def _ask_sentinels(self) -> Host:
         address = self.address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from stem.contracts.engine import Finding
 from stem.errors import EngineRefusedError
 from stem.redis.address import parse, shown
 from stem.redis.broadcast import RedisBroadcast
@@ -21,7 +22,7 @@ from stem.redis.queues import RedisQueues
 from stem.redis.results import RedisResults
 from stem.redis.schedules import RedisSchedules
 from stem.redis.schemas import RedisSchemas
-from stem.redis.store import Store
+from stem.redis.store import FullError, Store
 from stem.redis.workflows import RedisWorkflows
 
 log = logging.getLogger("stem.redis")
@@ -94,6 +95,14 @@ class RedisEngine:
         """A second connection, for the renewal thread."""
         return RedisRenewals(lambda: self.make_store(listens=False))
 
+    async def findings(self) -> list[Finding]:
+        """Whether the server is full, or cannot write."""
+        try:
+            await self.store.run("try_publish", again=False)
+        except FullError as fault:
+            return [Finding(f"full: enqueues are refused. {fault}", refuses=True)]
+        return []
+
     def describe(self) -> dict[str, str]:
         said = self._server
         product, version = _product(said)
@@ -101,12 +110,17 @@ class RedisEngine:
             "engine": "redis",
             "server": f"{product} {'.'.join(map(str, version))}" if said else "not connected",
             "mode": self.address.mode,
-            "at": shown(self.address.hosts[0])
-            + (f" and {len(self.address.hosts) - 1} more" if self.address.hosts[1:] else ""),
+            "at": self._at(),
             "aof": {"1": "on", "0": "off"}.get(said.get("aof_enabled", ""), "unknown"),
             "replicas": said.get("connected_slaves", "unknown"),
             "durability": _promise(self.address.durability, self.address.replicas, said),
         }
+
+    def _at(self) -> str:
+        hosts = self.address.hosts
+        if not hosts:
+            return self.address.unix
+        return shown(hosts[0]) + (f" and {len(hosts) - 1} more" if hosts[1:] else "")
 
     def make_store(self, *, listens: bool = True) -> Store:
         """Connections of their own to the same keys."""

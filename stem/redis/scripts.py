@@ -9,6 +9,11 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 _USES: Final = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
+_GOES_ON: Final = re.compile(r"^-- when full: goes on$", re.MULTILINE)
+#: A server out of memory refuses the first write of a script that could take some, and lets a script go on that has
+#: written before (Redis 6.2, 7 and Valkey alike: what has begun must not stop half-way). So a script that frees memory in
+#: the end, or that workers cannot do without, begins with a write that takes none: of a key that is never there.
+_FIRST_WRITE: Final = "redis.call('DEL', KEYS[2])"
 _SLOWLY: Final = re.compile(r"^-- slowly: (.+)$", re.MULTILINE)
 
 
@@ -26,7 +31,8 @@ def script(name: str) -> Script:
     body = _read(f"{name}.lua")
     parts: dict[str, str] = {}
     _add_uses(body, parts)
-    text = "\n".join([*parts.values(), _slow_part(body, parts), body])
+    first = [_FIRST_WRITE] if _GOES_ON.search(body) else []
+    text = "\n".join([*first, *parts.values(), _slow_part(body, parts), body])
     return Script(name, text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - the server names scripts so
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 import random
 import re
 import secrets
@@ -30,10 +31,13 @@ log = logging.getLogger("stem.redis")
 _NOT_NOW: Final = re.compile(r"^(MOVED|ASK)\b|\b(TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|BUSY|NOREPLICAS)\b")
 #: Among them those that mean: somebody else is the primary by now.
 _ELSEWHERE: Final = re.compile(r"^MOVED\b|\b(READONLY|MASTERDOWN)\b")
+#: A key holds what another program has put there.
+_FOREIGN: Final = re.compile(r"\bWRONGTYPE\b|wrong kind of value")
 #: The store cannot take it now: no memory, no disk.
-_FULL: Final = re.compile(r"\b(OOM|MISCONF)\b")
+_NO_MEMORY: Final = re.compile(r"\bOOM\b")
+_NO_DISK: Final = re.compile(r"\bMISCONF\b")
 #: Where in a script it happened: of use to nobody who reads the message.
-_NOISE: Final = re.compile(r"(^user_script:\d+: )|( script: \w+, on @user_script:\d+\.?$)")
+_NOISE: Final = re.compile(r"(^user_script:\d+: )|( script:( \w+,)? on @user_script:\d+\.?$)")
 #: Shortest and longest pause between two tries, seconds.
 _PAUSE: Final = (0.02, 0.25)
 #: Who waits looks by itself at growing intervals, up to so many times the first: a message that was lost costs no more.
@@ -61,16 +65,18 @@ class Store:
         self._later: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._quiet_until = 0.0
+        self._pid = 0
 
     # ---------------------------------------------------------------- life
 
     async def open(self) -> None:
         """Connect now; EngineUnavailableError when that does not work at once."""
-        self._closed = False
+        self._closed, self._pid = False, os.getpid()
         await self._get_line()
 
     async def close(self) -> None:
         """Tell the server that nobody of ours sleeps any more, and hang up."""
+        self._check_process()
         while self._later:
             await asyncio.wait(set(self._later))
         self._closed = True
@@ -109,7 +115,7 @@ class Store:
             except EngineUnavailableError as fault:
                 harmless = again or not sent or isinstance(fault, _NotNowError)
                 if not harmless or self._closed or time.monotonic() >= deadline:
-                    raise EngineUnavailableError(str(fault)) from None
+                    raise (fault if isinstance(fault, FullError) else EngineUnavailableError(str(fault))) from None
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _PAUSE[1])
 
@@ -174,7 +180,7 @@ class Store:
         if isinstance(answer, ReplyError):
             if _ELSEWHERE.search(str(answer)) and line is self._line:
                 await self._hang_up(str(_fault(str(answer))))
-            raise _fault(str(answer))
+            raise _fault(str(answer), self.prefix)
         if confirmed is not None and (have := _count(await confirmed)) < self.address.replicas:
             text = (
                 f"stored, but {have} of {self.address.replicas} replicas confirmed it within {self.address.wait_ms} ms"
@@ -202,12 +208,22 @@ class Store:
     async def _get_line(self) -> Line:
         if self._closed:
             raise EngineUnavailableError("the engine is closed")
+        self._check_process()
         if self._line is not None and self._line.alive and (self._ear is None or self._ear.alive):
             return self._line
         if self._making is None:
             self._making = asyncio.create_task(self._make_line())
             self._making.add_done_callback(self._made)
         return await asyncio.shield(self._making)
+
+    def _check_process(self) -> None:
+        """Two processes on one connection would read each other's answers."""
+        self._pid = self._pid or os.getpid()
+        if self._pid != os.getpid():
+            raise EngineRefusedError(
+                f"the engine on {self.address!r} was opened in process {self._pid} and carried over a fork into "
+                f"{os.getpid()}; open an engine after the fork"
+            )
 
     def _made(self, task: asyncio.Task[Line]) -> None:
         self._making = None
@@ -248,6 +264,10 @@ class Store:
         self.run_later("get_up", "1", safe(worker), *map(safe, queues))
 
 
+class FullError(EngineUnavailableError):
+    """The server takes no new work: its memory is full, or it cannot save to its disk."""
+
+
 class _NotNowError(EngineUnavailableError):
     """The server did nothing with it; asking again is safe."""
 
@@ -257,11 +277,21 @@ def _count(reply: Any) -> int:
     return reply if isinstance(reply, int) else 0
 
 
-def _fault(text: str) -> EngineUnavailableError | EngineRefusedError:
+def _fault(text: str, prefix: str = "") -> EngineUnavailableError | EngineRefusedError:
     """The error for a reply that is one."""
     text = _NOISE.sub("", text)
+    if _FOREIGN.search(text):
+        return EngineRefusedError(
+            f"a key of stem's in Redis holds what another program has put there: {text}; all keys that begin with "
+            f"{prefix!r} are stem's: delete that one, and give the program a database of its own"
+        )
     if _NOT_NOW.search(text):
         return _NotNowError(f"Redis cannot serve this now: {text}")
-    if _FULL.search(text):
-        return EngineUnavailableError(f"Redis cannot store anything now: {text}")
+    if _NO_MEMORY.search(text):
+        return FullError(
+            "Redis is full: its maxmemory is used up, so new work is refused until there is room; workers go on, and what "
+            f"they finish makes some ({text})"
+        )
+    if _NO_DISK.search(text):
+        return FullError(f"Redis cannot store anything now: {text}")
     return EngineRefusedError(f"Redis refused an operation: {text}")

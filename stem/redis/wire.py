@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from redis.asyncio import Connection, SSLConnection
+from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 
 
 class Wire(Connection):
@@ -16,6 +16,10 @@ class Wire(Connection):
         transport = self._writer.transport
         transport.set_protocol(protocol)
         return transport
+
+
+class UnixWire(UnixDomainSocketConnection, Wire):
+    """The same through a socket in the file system."""
 
 
 class TlsWire(Wire, SSLConnection):

@@ -6,6 +6,7 @@ import contextlib
 import importlib.resources
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,8 @@ def prepare(path: Path, *, durability: Durability, busy_ms: int) -> sqlite3.Conn
             "use a newer Python build"
         )
     with translated(path, busy_ms):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path)
         conn = _connect(path, busy_ms)
         try:
             _check_owner(conn, path)
@@ -115,6 +117,18 @@ def _connect(path: Path, busy_ms: int) -> sqlite3.Connection:
     conn.execute("PRAGMA foreign_keys = OFF")
     conn.execute("PRAGMA temp_store = MEMORY")
     return conn
+
+
+def _make_private(path: Path) -> None:
+    """A new file is its user's alone, for jobs carry what their arguments hold; SQLite gives the log the same mode."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def open_to_others(path: Path) -> str:
+    """How others than its user may use a file, as 'mode 0644'; "" when they may not."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"mode {mode:04o}" if mode & 0o077 else ""
 
 
 def _check_owner(conn: sqlite3.Connection, path: Path) -> int:

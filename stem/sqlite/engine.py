@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from pathlib import Path
 from typing import Final
 
+from stem.contracts.engine import Finding
 from stem.sqlite.broadcast import SqliteBroadcast
 from stem.sqlite.broker import SqliteBroker
-from stem.sqlite.connect import SOUND_RESET, Durability
+from stem.sqlite.connect import SOUND_RESET, Durability, open_to_others
 from stem.sqlite.dead_letters import SqliteDeadLetters
 from stem.sqlite.groups import SqliteGroups
 from stem.sqlite.inbox import SqliteInbox
@@ -81,6 +83,13 @@ class SqliteEngine:
 
     def renewals(self) -> SqliteRenewals:
         return SqliteRenewals(self._store)
+
+    async def findings(self) -> list[Finding]:
+        """Whether others than its user can use the file."""
+        mode = await asyncio.to_thread(open_to_others, self.path)
+        if not mode:
+            return []
+        return [Finding(f"other users of this machine can use {self.path} ({mode}): chmod 600 {self.path}")]
 
     def describe(self) -> dict[str, str]:
         told = {

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from stem.contracts.broadcast import Broadcast
 from stem.contracts.broker import Broker
 from stem.contracts.dead_letters import DeadLetters
-from stem.contracts.engine import Engine, RenewalLine
+from stem.contracts.engine import Engine, Finding, RenewalLine
 from stem.contracts.groups import Groups
 from stem.contracts.inbox import Inbox
 from stem.contracts.jobs import Jobs
@@ -204,6 +204,9 @@ class Sabotage:
 
     def renewals(self) -> RenewalLine:
         return self._engine.renewals()
+
+    async def findings(self) -> list[Finding]:
+        return await self._engine.findings()
 
     def describe(self) -> dict[str, str]:
         return self._engine.describe()

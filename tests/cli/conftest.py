@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import os
@@ -242,6 +243,14 @@ class Shop:
     def working(self) -> _Working:
         """A worker for the time of a block."""
         return _Working(self)
+
+    @contextlib.contextmanager
+    def working_on(self, url: str) -> Iterator[Running]:
+        """A worker on another store for the time of a block."""
+        worker = self.worker("--url", url)
+        yield worker
+        worker.send(15)
+        worker.ended()
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Look again until a condition holds."""

@@ -10,6 +10,7 @@ import pytest
 
 from stem.cli.output import age
 from stem.values import plain
+from tests.servers.redis import RedisServer
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shop
@@ -218,6 +219,31 @@ def test_health_tells_engine_durability_queues_and_workers(shop: Shop) -> None:
     assert "sqlite:///jobs.db" in out
     assert "greetings: 1 waiting" in out
     assert "none alive" in out
+
+
+def test_health_of_a_full_server_says_that_enqueues_are_refused(shop: Shop) -> None:
+    with RedisServer.start() as server:
+        with shop.working_on(server.url) as worker:
+            server.ask("CONFIG", "SET", "maxmemory", "1mb")
+            answer = shop.stem("health", "--url", server.url)
+            assert answer.code == 69
+            assert "full: enqueues are refused. Redis is full" in answer.out
+            told = shop.stem("health", "--url", server.url, "--json")
+            assert told.code == 69
+            assert (told.json["ok"], len(told.json["workers"])) == (False, 1)
+            assert told.json["findings"][0].startswith("full: enqueues are refused")
+            assert worker.process.poll() is None
+            server.ask("CONFIG", "SET", "maxmemory", "0")
+        assert shop.stem("health", "--url", server.url).code == 0
+
+
+def test_health_tells_of_a_file_that_others_can_use(shop: Shop) -> None:
+    shop.make_database()
+    assert "trouble" not in shop.stem("health").out
+    (shop.folder / "jobs.db").chmod(0o644)
+    answer = shop.stem("health")
+    assert answer.code == 0
+    assert "(mode 0644): chmod 600" in answer.out
 
 
 def test_health_of_a_store_that_cannot_be_used_is_a_failure_and_still_json(shop: Shop) -> None:

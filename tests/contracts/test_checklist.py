@@ -192,7 +192,7 @@ ELSEWHERE = {
             "tests/engines/sqlite/test_opening.py::test_another_programs_file_is_refused_and_left_as_it_was",
             "tests/engines/redis/test_trouble.py::test_a_server_that_forgot_its_scripts_is_taught_again",
             "tests/engines/redis/test_trouble.py::test_calls_made_while_the_server_restarts_wait_for_it",
-            "tests/engines/redis/test_trouble.py::test_a_store_that_is_full_says_so_and_still_lets_jobs_end",
+            "tests/engines/redis/test_full.py::test_whatever_makes_room_or_keeps_jobs_alive_goes_on_when_the_server_is_full",
             "tests/engines/redis/test_reaching.py::test_while_our_slot_moves_calls_wait_and_nothing_is_done_by_halves",
         ],
     ),

@@ -15,6 +15,8 @@ from tests.servers.ports import LOOPBACK, Port
 from tests.servers.process import PATIENCE
 
 CHUNK = 65_536
+#: How long the other end may take to say that it has heard the end, seconds.
+FAREWELL = 0.01
 
 
 class TlsFront:
@@ -66,6 +68,7 @@ class TlsFront:
         for link in list(self._links):
             link.cancel()
         await asyncio.gather(*self._links, return_exceptions=True)
+        await asyncio.sleep(3 * FAREWELL)  # asyncio lets go of the sockets of handshakes that were broken off
 
     async def _accept(self) -> None:
         while True:
@@ -108,7 +111,9 @@ async def shake_hands(
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
-    transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=context)
+    transport, _ = await loop.connect_accepted_socket(
+        lambda: protocol, client, ssl=context, ssl_shutdown_timeout=FAREWELL
+    )
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 

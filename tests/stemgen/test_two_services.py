@@ -125,7 +125,8 @@ def test_a_job_of_before_a_breaking_deploy_is_told_from_a_broken_one(services: S
     assert services.run(services.producer, "-c", send).returncode == 0
     tasks = services.folder / "worker/warehouse/tasks.py"
     tasks.write_text(tasks.read_text().replace("    customer: str\n", "    customer: str\n    currency: str\n"))
-    done = services.run(services.worker, "-m", "stem", "worker", "--burst", "-A", "warehouse.app:app")
+    burst = ("worker", "--burst", "--unknown-for", "0s")
+    done = services.run(services.worker, "-m", "stem", *burst, "-A", "warehouse.app:app")
     assert done.returncode == 0, done.stderr
     shown = services.run(
         services.worker, "-m", "stem", "dlq", "show", "old", "-A", "warehouse.app:app", "--json"

@@ -1,5 +1,6 @@
 -- acquire_tokens(skew, key, tokens) -> {ok, ms to wait, count, per, burst}; ok is -1 for a number that is never held
 -- Take tokens outside of a claim; without a limit they are free.
+-- when full: goes on
 -- uses: limits
 local key, tokens = ARGV[2], tonumber(ARGV[3])
 local bucket = limit_of(key)

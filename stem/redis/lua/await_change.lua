@@ -1,4 +1,5 @@
 -- await_change(skew, id, address, version) -> another version, or nothing: `address` will be told
+-- when full: goes on
 -- uses: records watchers
 local version = version_of(ARGV[2])
 if version ~= ARGV[4] then return version end

@@ -1,4 +1,5 @@
 -- await_end(skew, id, address) -> {record}, {} for an id that is not known, or nothing: `address` will be told
+-- when full: goes on
 -- uses: records watchers
 local record = record_of(ARGV[2])
 if record then return {record} end

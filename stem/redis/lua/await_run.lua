@@ -1,5 +1,6 @@
 -- await_run(skew, run, address, kind, version) -> of kind E {row, outcome} once it has ended, {} when it is not known; of kind R
 -- the number of its last change once it is not `version`; or nothing: `address` will be told
+-- when full: goes on
 -- uses: base topics
 local F = P .. 'f:'
 local value = call('GET', F .. 'r:' .. ARGV[2])

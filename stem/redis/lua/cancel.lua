@@ -1,5 +1,6 @@
 -- cancel(skew, reason, {id, fence, kind, a, b, c, d, e, effects}) -> {status, state}
 -- End a job that waits by this settlement, or ask its worker to; status as in contracts/broker.py.
+-- when full: goes on
 -- uses: ending watchers
 local one = {unpack(ARGV, 3, 11)}
 local id = one[1]

@@ -2,6 +2,7 @@
 -- unless they are all empty: ended, cancel reason, overrides}...}
 -- Hand out up to `limit` jobs, as contracts/broker.py says. An empty answer puts the worker on the lists of those to be
 -- woken, any other takes it off; but -2 instead of a time means: look again at once, nothing was done.
+-- when full: goes on
 -- uses: packed heads sleepers watchers
 -- slowly: claiming
 -- Most claims find jobs of one queue at one level that nobody has had before, without a limit or an expiry, and nothing

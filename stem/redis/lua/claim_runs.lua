@@ -1,6 +1,7 @@
 -- claim_runs(skew, limit, worker, address, line...) -> {ms to the next timer or -1, {id, msgpack of the row, params,
 -- {key, step...}, {key, wait...}, last worker}...}
 -- Hand out up to `limit` runs. An empty answer puts the worker on the lists of those to be woken, any other takes it off.
+-- when full: goes on
 -- uses: run_life
 local limit, worker = tonumber(ARGV[2]), ARGV[3]
 local lines, taken = {unpack(ARGV, 5)}, {0}

@@ -3,6 +3,7 @@
 -- Store what one step of a run changes, as stem/core/ledger/commit.py says. The change is {number, steps {{key, step}...},
 -- waits {{key, pos, topic, after, deadline, meta, on time, late, source}...}, effects, drop, pending, notes or false, rerun, cleans up
 -- or false, cleanup ms, then}; -1 where there is no time.
+-- when full: goes on
 -- uses: run_life
 local id, fence, change = ARGV[2], tonumber(ARGV[3]), cmsgpack.unpack(ARGV[4])
 local row = runs.held(id, fence)

@@ -1,6 +1,7 @@
 -- commit_step(skew, run, fence, number, key, pos, outcome, value, meta, began, attempts) -> {cancel, now}, or nothing when
 -- nothing was done and commit_run has to look
 -- Most changes are one checkpoint and nothing else; they are written here, as stem/core/ledger/commit.py says.
+-- when full: goes on
 -- uses: base topics
 local F, id, number, key = P .. 'f:', ARGV[2], tonumber(ARGV[4]), ARGV[5]
 local value = call('GET', F .. 'r:' .. id)

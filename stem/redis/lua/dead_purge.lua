@@ -1,5 +1,6 @@
 -- dead_purge(skew, id...) -> how many
 -- Forget these dead letters.
+-- when full: goes on
 -- uses: dead
 local purged = 0
 for i = 2, #ARGV do

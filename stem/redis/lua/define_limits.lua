@@ -1,5 +1,6 @@
 -- define_limits(skew, force, {name, row}...) -> nothing
 -- Write limits; hash 'limd' keeps what was declared, so that an operator's own row outlives it.
+-- when full: goes on
 -- uses: limits
 for i = 3, #ARGV, 2 do
   local name, row = ARGV[i], ARGV[i + 1]

@@ -1,6 +1,7 @@
 -- deliver(skew, {token, taken, effect}...) -> {{token...}, {token...}}
 -- Bring about what another partition put out, once for each token; the tokens of what came in, and of what this has put
 -- out here. `taken` is when it was seen there, unix ms: who was away for longer may hold what was delivered meanwhile.
+-- when full: goes on
 -- uses: effects
 local came, rings = {}, {}
 for i = 2, #ARGV, 3 do

@@ -1,5 +1,6 @@
 -- keep(skew, {id, fence, queue, task, state, record, keep ms}...) -> nothing
 -- Records of jobs that live in another engine; a record of a later fence stays.
+-- when full: goes on
 -- uses: job watchers
 for i = 2, #ARGV, 7 do
   local id, fence, there = ARGV[i], tonumber(ARGV[i + 1]), result(ARGV[i])

@@ -1,4 +1,5 @@
 -- listen(skew, channel, after, limit, address) -> {position, message...}; no message: `address` is told of the next
+-- when full: goes on
 -- uses: topics
 local answers, limit, after = {ARGV[3]}, tonumber(ARGV[4]), ARGV[3]
 while #answers <= limit do

@@ -1,5 +1,6 @@
 -- pause(skew, queue, paused) -> nothing
 -- Hand out nothing more, or again; a queue that goes on wakes as many workers as it has jobs.
+-- when full: goes on
 -- uses: line
 local line = get_line(ARGV[2])
 line[PAUSED] = ARGV[3] == '1' and 1 or 0

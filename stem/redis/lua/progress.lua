@@ -1,5 +1,6 @@
 -- progress(skew, id, fence, progress) -> 1, or 0 when the lease is lost
 -- Keep a note beside a running job and tell who watches.
+-- when full: goes on
 -- uses: ending watchers
 local id = ARGV[2]
 local job = held(id, ARGV[3])

@@ -1,5 +1,6 @@
 -- purge(skew, queue, limit) -> how many
 -- Forget up to `limit` waiting jobs of a queue and free their unique keys.
+-- when full: goes on
 -- uses: ending watchers
 local queue, limit, ids = ARGV[2], tonumber(ARGV[3]), {}
 local line = find_line(queue)

@@ -1,5 +1,6 @@
 -- put_back(skew, address, message with its end...) -> nothing
 -- Messages whose receiver is gone, where they were.
+-- when full: goes on
 -- uses: topics
 local key, ttl = P .. 'i:' .. ARGV[2], 1
 for i = #ARGV, 3, -1 do

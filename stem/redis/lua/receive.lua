@@ -1,5 +1,6 @@
 -- receive(skew, address, limit, address of the engine) -> {message with its end...}; none: the engine is told
 -- Take what lies there, without what nobody read in time.
+-- when full: goes on
 -- uses: topics
 local key, limit, taken = P .. 'i:' .. ARGV[2], tonumber(ARGV[3]), {}
 while #taken < limit do

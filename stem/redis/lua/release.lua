@@ -1,5 +1,6 @@
 -- release(skew, again in ms or '', {id, fence}...) -> {answer...}
 -- Give deliveries back unharmed; 1: done, 0: stale. With a time the job was not run: it keeps its losses and waits so long.
+-- when full: goes on
 -- uses: ending watchers
 local answers, again_in = {}, tonumber(ARGV[2])
 for i = 3, #ARGV, 2 do

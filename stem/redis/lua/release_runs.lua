@@ -1,4 +1,5 @@
 -- release_runs(skew, again in ms, {run, fence}...) -> {1: given back, 0: stale...}
+-- when full: goes on
 -- uses: run_life
 local answers = {}
 for i = 3, #ARGV, 2 do

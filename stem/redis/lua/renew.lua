@@ -1,5 +1,6 @@
 -- renew(skew, {id, fence, lease ms or ''}...) -> {answer...}
 -- Hold deliveries longer; 0: lost, 1: held, or the reason why somebody wants it to end.
+-- when full: goes on
 -- uses: ending
 local ids, answers = {}, {}
 for i = 2, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end

@@ -1,4 +1,5 @@
 -- renew_runs(skew, {run, fence, lease ms or ''}...) -> {1: held, 0: lost, or why somebody wants it to end...}
+-- when full: goes on
 -- uses: run_life
 local answers = {}
 for i = 2, #ARGV, 3 do

@@ -1,5 +1,6 @@
 -- replay(skew, delay ms, id...) -> {status, holder, ...}
 -- Dead letters into their lines again; status 1: replayed, 0: gone, 2: the unique key is held.
+-- when full: goes on
 -- uses: dead watchers
 local answers = {}
 for i = 3, #ARGV do

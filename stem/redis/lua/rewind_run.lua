@@ -1,4 +1,5 @@
 -- rewind_run(skew, run, key) -> rewound, unknown_run, unknown_step, undone or undoing
+-- when full: goes on
 -- uses: run_life
 local id, key = ARGV[2], ARGV[3]
 local row = runs.get(id)

@@ -1,5 +1,6 @@
 -- settle(skew, {id, fence, kind, a, b, c, d, e, effects}...) -> {answer...}
 -- Store settlements, each if its fence holds: 1: done, 0: stale, 2: stored before. Kinds: see lib/ending.lua.
+-- when full: goes on
 -- uses: packed watchers
 -- slowly: settling
 -- Most jobs have ended well and have no limit, unique key, group or note; they are done here, many with one command.

@@ -1,6 +1,7 @@
 -- sweep(skew, limit) -> how many
 -- Forget up to `limit` results and dead letters whose time is over. The server forgets results by itself; here go
 -- those that it would keep longer, found among the last finished jobs, 1,000 at a time.
+-- when full: goes on
 -- uses: dead watchers
 local limit, over, size = tonumber(ARGV[2]), 0, call('LLEN', P .. 'recent')
 local place = tonumber(call('GET', P .. 'swept') or 0)

@@ -1,4 +1,5 @@
 -- sweep_runs(skew, limit) -> how many
+-- when full: goes on
 -- uses: run_life
 local limit = tonumber(ARGV[2])
 local done = runs.work(limit)

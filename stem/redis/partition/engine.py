@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stem.contracts.engine import Finding
 from stem.contracts.workflows import Workflows
 from stem.redis.engine import RedisEngine
 from stem.redis.partition.broker import PartitionedBroker, PartitionedRenewals
@@ -69,6 +70,11 @@ class PartitionedEngine:
         """Connections of their own, for the renewal thread."""
         root = self._root
         return PartitionedRenewals(self.broker.held, self._make_renewing_store, lambda: root.make_store(listens=False))
+
+    async def findings(self) -> list[Finding]:
+        """Of the servers that hold the parts in use, each once."""
+        found = [one for part in (self._root, *self.parts.opened()) for one in await part.findings()]
+        return list(dict.fromkeys(found))
 
     def describe(self) -> dict[str, str]:
         return {**self._root.describe(), "partition": "a slot for each queue"}

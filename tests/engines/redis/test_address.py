@@ -31,6 +31,19 @@ from stem.redis.names import plain, prefix, safe
             Address(mode="sentinel", hosts=(("a", 26379), ("b", 5)), service="main", db=2, sentinel_password="x"),
         ),
         ("rediss+cluster://a:1,b:2", Address(mode="cluster", hosts=(("a", 1), ("b", 2)), tls=Tls())),
+        ("valkey://db", Address(mode="standalone", hosts=(("db", 6379),))),
+        ("valkeys://db:1/2", Address(mode="standalone", hosts=(("db", 1),), db=2, tls=Tls())),
+        ("valkey+sentinel://a/main", Address(mode="sentinel", hosts=(("a", 26379),), service="main")),
+        ("valkeys+cluster://a", Address(mode="cluster", hosts=(("a", 6379),), tls=Tls())),
+        ("redis+unix:///run/redis.sock", Address(mode="standalone", unix="/run/redis.sock")),
+        (
+            "redis+unix://me:pa%2Fss@/run/my%20redis.sock?db=3&timeout_ms=900",
+            Address(
+                mode="standalone", unix="/run/my redis.sock", username="me", password="pa/ss", db=3, timeout_ms=900
+            ),
+        ),
+        ("unix:///a", Address(mode="standalone", unix="/a")),
+        ("valkey+unix:///a", Address(mode="standalone", unix="/a")),
         ("redis+cluster://a?partition=queue", Address(mode="cluster", hosts=(("a", 6379),), partition="queue")),
         (
             "redis://db?durability=wait&replicas=2&wait_ms=50&timeout_ms=900&patience_ms=0",
@@ -53,6 +66,11 @@ def test_a_url_says_where_and_how(url: str, expected: Address) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
+        ("redis+unix://host/run/redis.sock", r"redis\+unix:///run/redis.sock"),
+        ("redis+unix://", "names its path"),
+        ("redis+unix:///a?partition=queue", "partition makes no sense for a socket"),
+        ("redis+unix:///a?replicas=2", "are for durability=wait"),
+        ("redis://db?db=3", "its number stands in the path: redis://host/1"),
         ("redis://db:port", "a port is a number from 1 to 65535, found 'port'"),
         ("redis://db:0", "a port is a number"),
         ("redis://a,b", r"several are meant with redis\+cluster"),

@@ -243,6 +243,7 @@ async def live(engine: Engine) -> None:
     assert await take(engine, "nothing") == []
     await engine.broker.wait("w", 10)
     await engine.now_ms()
+    assert await engine.findings() == []
 
 
 async def test_nothing_is_found_by_reading_everything_and_all_keys_lie_in_one_slot(

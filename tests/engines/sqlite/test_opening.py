@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
@@ -53,6 +54,39 @@ def start(path: Path, *options: str) -> subprocess.Popen[str]:
 def said_by(process: subprocess.Popen[str]) -> str:
     """All it printed."""
     return process.communicate(timeout=30)[0]
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+async def test_a_new_file_and_its_folder_are_their_users_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "stem.db"
+    before = os.umask(0o022)
+    try:
+        engine = SqliteEngine(path)
+        await engine.open()
+        await publish(engine, submission("a"))
+        modes = {one.name: mode_of(one) for one in path.parent.iterdir()}
+        assert await engine.findings() == []
+        await engine.close()
+    finally:
+        os.umask(before)
+    assert modes == {"stem.db": 0o600, "stem.db-wal": 0o600, "stem.db-shm": 0o600}
+    assert mode_of(path.parent) == 0o700
+
+
+async def test_an_old_file_that_others_can_use_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "stem.db"
+    path.touch()
+    path.chmod(0o644)
+    engine = SqliteEngine(path)
+    await engine.open()
+    (found,) = await engine.findings()
+    assert found.text == f"other users of this machine can use {path} (mode 0644): chmod 600 {path}"
+    assert not found.refuses
+    await engine.close()
+    assert mode_of(path) == 0o644
 
 
 @pytest.fixture

@@ -1,5 +1,13 @@
 -- Time, names of keys, and commands with many arguments. KEYS[1] is '{namespace}:seq', ARGV[1] the skew in ms.
-local call = redis.call
+-- As redis.call; when a key holds what another program has put there, the error names it.
+local function call(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then
+    local key = string.find(reply.err, 'WRONGTYPE', 1, true) and ' (key ' .. tostring(select(2, ...)) .. ')' or ''
+    error(reply.err .. key, 0)
+  end
+  return reply
+end
 local P = string.sub(KEYS[1], 1, -4)
 local clock = call('TIME')
 local real = clock[1] * 1000 + math.floor(clock[2] / 1000)
