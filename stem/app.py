@@ -26,7 +26,7 @@ from stem.core.options import Options
 from stem.core.queue import Queue
 from stem.core.registry import Registry, Workflows
 from stem.core.run import Event, Message
-from stem.core.submit import MAX_PAYLOAD
+from stem.core.sizes import MAX_PAYLOAD, MAX_RESULT
 from stem.core.task import AnyTask, DeclaredTask
 from stem.core.unknown import UNKNOWN_FOR_MS
 from stem.core.workflow import AnyWorkflow, DeclaredWorkflow, WorkflowCall
@@ -68,6 +68,7 @@ class Stem(Generic[N_contra]):
         queues: Iterable[Queue] = (),
         middleware: Sequence[Middleware] = (),
         max_payload: int = MAX_PAYLOAD,
+        max_result: int = MAX_RESULT,
     ) -> None:
         if not namespace:
             raise ConfigError("a namespace must have a name; leave it out for 'stem'")
@@ -79,7 +80,7 @@ class Stem(Generic[N_contra]):
         self._workflows = Workflows(workflows)
         self._queues: dict[str, Options] = {queue.name: queue.options for queue in map(_queue, queues)}
         self._middleware = tuple(middleware)
-        self._max_payload = max_payload
+        self._max_payload, self._max_result = max_payload, max_result
         self._clock: Clock = SystemClock()
         self._store: MemoryStore | None = MemoryStore() if url.startswith("memory:") else None
         self._engine: Engine | None = None
@@ -104,6 +105,7 @@ class Stem(Generic[N_contra]):
         queues: Iterable[Queue] = (),
         middleware: Sequence[Middleware] = (),
         max_payload: int = MAX_PAYLOAD,
+        max_result: int = MAX_RESULT,
         clock: Clock | None = None,
     ) -> Self:
         """An app in this process's memory, for tests; `clock` drives its leases, delays and limits."""
@@ -116,6 +118,7 @@ class Stem(Generic[N_contra]):
             queues=queues,
             middleware=middleware,
             max_payload=max_payload,
+            max_result=max_result,
         )
         if clock is not None:
             app._clock, app._store = clock, MemoryStore(clock)
@@ -275,6 +278,7 @@ class Stem(Generic[N_contra]):
             burst=burst,
             owns_process=owns_process,
             unknown_for_ms=milliseconds(unknown_for, what="unknown_for"),
+            max_result=self._max_result,
         )
         registry, lanes = self.load(), self._lanes(workflows)
         return Worker(

@@ -127,7 +127,7 @@ class Handle(Generic[R_co]):
             return self._task.results.decode(bytes(record.value))
         except ValidationError as fault:
             text = f"the stored result of job {self._id} no longer fits {self._task.signature}: "
-            raise JobError(self._id, text + "; ".join(faults(fault))) from None
+            raise JobError(self._id, text + "; ".join(faults(fault, self._task.returns))) from None
 
 
 async def cancel(engine: Engine, job_id: str, reason: str, *, now_ms: int) -> bool:

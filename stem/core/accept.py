@@ -61,7 +61,9 @@ class Arguments:
         try:
             old = codec.decode(data)
         except ValidationError as fault:
-            raise UnreadableError(f"arguments of {codec.model.__name__}: {'; '.join(faults(fault))}") from None
+            raise UnreadableError(
+                f"arguments of {codec.model.__name__}: {'; '.join(faults(fault, codec.model))}"
+            ) from None
         try:
             made: object = old.upgrade()
         except Exception as fault:
@@ -73,7 +75,7 @@ class Arguments:
         return made
 
     def _text(self, fault: ValidationError, schema: str) -> str:
-        said = "; ".join(faults(fault))
+        said = "; ".join(faults(fault, self._current.model))
         if schema in {"", self.schema} or not self.schema:
             return said
         return f"arguments of schema {schema}, this worker has {self.schema}: {said}"

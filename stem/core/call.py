@@ -15,6 +15,7 @@ from stem.core.duration import Duration, instant_ms, milliseconds
 from stem.core.options import NOTHING_SAID, Options, layer, no_hard_limit, unique_rule
 from stem.core.paths import check_unique_path
 from stem.core.retry import RetryPolicy
+from stem.core.sizes import check_header
 from stem.core.unique import Unique
 from stem.errors import ConfigError
 from stem.values import UNSET, Unset, is_text
@@ -72,6 +73,7 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
         """Add one text header; handlers read it in `ctx.headers`."""
         if not is_text(key) or not is_text(value):
             raise ConfigError(f"a header is text to text, found {key!r}: {value!r}")
+        check_header(key, value)
         return self._with(headers={**self.request.headers, key: value})
 
     def meta(self, key: str, value: object) -> Self:

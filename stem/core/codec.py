@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
+from typing import Any, Final, Generic, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import (
@@ -20,9 +21,12 @@ from pydantic_core import (
     PydanticSerializationError,
     SchemaSerializer,
     SchemaValidator,
+    from_json,
 )
 
 from stem.core.default import Default
+from stem.core.secrets import secret_fields
+from stem.core.sizes import MAX_DEPTH
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -58,6 +62,8 @@ class ArgumentsCodec(Generic[A]):
             raise
         except Exception as fault:
             raise unexpected(self.model, fault, data.decode("utf-8", "backslashreplace")) from fault
+        if self._floats and _NO_NUMBER.search(data):
+            _refuse_read(self.model.__name__, made)
         return made
 
     def encode(self, args: A) -> bytes:
@@ -74,6 +80,7 @@ class ArgumentsCodec(Generic[A]):
             raise EncodeError(_one_line(fault)) from None
         if self._floats:
             _refuse_nonfinite(args)
+        _check_depth(data)
         return data
 
     def identity(self, args: A) -> bytes:
@@ -145,9 +152,10 @@ def _check_kind(args: object, model: type[BaseModel]) -> None:
 class ResultCodec:
     """Results of one type as JSON bytes."""
 
-    __slots__ = ("_adapter", "_floats", "_model", "_read", "_write")
+    __slots__ = ("_adapter", "_floats", "_model", "_read", "_write", "returns")
 
     def __init__(self, returns: Any) -> None:
+        self.returns = returns
         self._adapter: TypeAdapter[Any] = TypeAdapter(returns)
         if not self._adapter.pydantic_complete:
             self._adapter.rebuild(raise_errors=True)
@@ -170,7 +178,7 @@ class ResultCodec:
                 _refuse_nonfinite(value)
             return self._written(value)
         except ValidationError as fault:
-            raise EncodeError("; ".join(faults(fault)).replace("arguments: ", "")) from None
+            raise EncodeError("; ".join(faults(fault, self.returns)).replace("arguments: ", "")) from None
         except (PydanticSerializationError, ValueError, RecursionError) as fault:
             raise EncodeError(_one_line(fault)) from None
 
@@ -190,7 +198,10 @@ class ResultCodec:
 
     def decode(self, data: bytes) -> Any:
         """The value, validated; pydantic.ValidationError when the type has changed since it was stored."""
-        return self._read(data)
+        made = self._read(data)
+        if self._floats and _NO_NUMBER.search(data):
+            _refuse_read("result", made)
+        return made
 
 
 def canonical(data: bytes, path: str | None = None) -> bytes:
@@ -208,21 +219,58 @@ def canonical(data: bytes, path: str | None = None) -> bytes:
 
 def unexpected(model: type[BaseModel], fault: Exception, found: object) -> ValidationError:
     """What a validator of the user's own raised, as pydantic would have told it."""
-    said = PydanticCustomError("validator_failed", "a validator raised {error}", {"error": repr(fault)[:200]})
+    shown = type(fault).__name__ if secret_fields(model) else repr(fault)[:200]
+    said = PydanticCustomError("validator_failed", "a validator raised {error}", {"error": shown})
     return ValidationError.from_exception_data(model.__name__, [{"type": said, "loc": (), "input": found}])
 
 
-def faults(error: ValidationError) -> list[str]:
-    """One line a fault: 'total: Input should be a valid integer (found 'many')'."""
-    return [_fault(entry) for entry in error.errors(include_url=False, include_context=False)]
+def faults(error: ValidationError, of: Any) -> list[str]:
+    """One line a fault: 'total: Input should be a valid integer (found 'many')'.
+
+    `of`: the model or type that was to be read. What it marks as secret is not shown.
+    """
+    secret = secret_fields(of)
+    return [_fault(entry, secret) for entry in error.errors(include_url=False, include_context=False)]
 
 
-def _fault(entry: Any) -> str:
+def _fault(entry: Any, secret: frozenset[str]) -> str:
     place = ".".join(str(part) for part in entry["loc"]) or "arguments"
     if entry["type"] in {"missing", "extra_forbidden"}:
         return f"{place}: {entry['msg']}"
-    shown = repr(entry.get("input"))
+    found = entry.get("input")
+    if "" in secret or any(str(part) in secret for part in entry["loc"]):
+        # its own validator may have put the value into its words
+        text = "it was refused by a validator" if entry["type"] in _OWN_WORDS else entry["msg"]
+        return f"{place}: {text} (found a value that is kept secret)"
+    if secret and not isinstance(found, str | int | float | None):
+        return f"{place}: {entry['msg']} (found a value with secrets in it)"
+    shown = repr(found)
     return f"{place}: {entry['msg']} (found {shown if len(shown) <= 80 else shown[:77] + '...'})"
+
+
+#: Errors whose text is a user's own.
+_OWN_WORDS: Final = frozenset({"value_error", "assertion_error", "validator_failed"})
+#: What a reader may take for NaN or Infinity, as text or as a number that is too large.
+_NO_NUMBER: Final = re.compile(rb"(?i)nan|inf|e\+?\d{3}|\d{309}")
+
+
+def _refuse_read(title: str, made: object) -> None:
+    """pydantic.ValidationError for NaN and Infinity, which are refused when they are written."""
+    try:
+        _refuse_nonfinite(made)
+    except EncodeError as fault:
+        said = PydanticCustomError("finite_number", "{text}", {"text": str(fault)})
+        raise ValidationError.from_exception_data(title, [{"type": said, "loc": (), "input": None}]) from None
+
+
+def _check_depth(data: bytes) -> None:
+    """EncodeError for what a reader would refuse as nested too deep. Few documents have so many brackets at all."""
+    if data.count(b"[") + data.count(b"{") < MAX_DEPTH:
+        return
+    try:
+        from_json(data)
+    except ValueError as fault:
+        raise EncodeError(f"nested more than {MAX_DEPTH} deep, or no JSON: {fault}") from None
 
 
 def _mentions(schema: object, kind: str) -> bool:

@@ -44,10 +44,14 @@ class Returned(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Raised(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """The function raised, ran over a limit, or returned what cannot be encoded; `names` as `error_names`."""
+    """The function raised, ran over a limit, or returned what cannot be encoded; `names` as `error_names`.
+
+    `final`: another attempt would come to the same.
+    """
 
     error: ErrorRecord
     names: tuple[str, ...]
+    final: bool = False
 
 
 class RetryAsked(msgspec.Struct, frozen=True, tag=True):

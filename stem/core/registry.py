@@ -50,7 +50,7 @@ class Registry:
         try:
             return task.build(task.arguments.from_mapping(args or {}))
         except ValidationError as fault:
-            raise InvalidArgumentsError(name, faults(fault)) from None
+            raise InvalidArgumentsError(name, faults(fault, task.args_model)) from None
 
     def handler(self, name: str) -> AnyDeclared | None:
         """The task with its handler, or None when it is unknown or only defined here."""

@@ -172,6 +172,8 @@ def settle(terms: Terms, outcome: Outcome, *, now_ms: int, jitter: float) -> Set
     match outcome:
         case Returned(value):
             return _succeed(terms, value, now_ms)
+        case Raised(error, _, final=True):
+            return _bury(terms, "exhausted", error, now_ms)
         case Raised(error, names):
             return _after_error(terms, error, names, now_ms, jitter)
         case RetryAsked():

@@ -217,7 +217,7 @@ class StepCodec(ResultCodec):
             return self.decode(data)
         except ValidationError as fault:
             if upcast is None:
-                raise ValueError("; ".join(faults(fault)).replace("arguments: ", "")) from None
+                raise ValueError("; ".join(faults(fault, self.returns)).replace("arguments: ", "")) from None
         value = upcast(json.loads(data))
         return self.decode(self.encode(value))
 

@@ -42,7 +42,7 @@ class StubTask(TaskDefinition[A, R]):
         try:
             args = self.args_model(**said)
         except ValidationError as fault:
-            raise InvalidArgumentsError(self.name, faults(fault)) from None
+            raise InvalidArgumentsError(self.name, faults(fault, self.args_model)) from None
         return TaskEnqueueBuilder(Request(task=self, args=args))
 
     def _take(self, field: str, **given: Any) -> Taken[Any, R]:

@@ -37,5 +37,7 @@ class StubWorkflow(WorkflowDefinition[A, R]):
         try:
             params = self.params_model(**said)
         except ValidationError as fault:
-            raise InvalidArgumentsError(self.name, faults(fault), what="parameters of workflow") from None
+            raise InvalidArgumentsError(
+                self.name, faults(fault, self.params_model), what="parameters of workflow"
+            ) from None
         return WorkflowCall(RunRequest(workflow=self, params=params))

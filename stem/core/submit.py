@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from stem.core.call import Request
@@ -13,12 +11,10 @@ from stem.core.envelope import WIRE_VERSION, Envelope, Submission, encode
 from stem.core.limit import limit_key
 from stem.core.options import NOTHING_SAID, Options, Resolved, resolve
 from stem.core.paths import value_at
+from stem.core.sizes import MAX_PAYLOAD, check_beside
 from stem.core.unique import Unique, UniqueClaim, unique_key
 from stem.errors import ConfigError, InvalidArgumentsError, PayloadTooLargeError
 from stem.values import Unset
-
-#: Largest envelope accepted, bytes. SQS 256 KiB, later 1 MiB; larger things belong into a store of their own.
-MAX_PAYLOAD: Final = 1 << 20
 
 
 def submission(
@@ -49,6 +45,8 @@ def submission(
         args = task.arguments.encode(request.args)
     except EncodeError as fault:
         raise InvalidArgumentsError(task.name, [str(fault)]) from None
+    if request.headers or request.meta:
+        check_beside(request.headers, request.meta)
     made_id = request.id or job_id
     envelope = encode(_envelope(request, made_id, args, now_ms, run, step))
     if len(envelope) > max_payload:

@@ -50,7 +50,7 @@ def event_value(event: Topic[Any] | Mailbox[Any], step: Step) -> Any:
         return event.codec.decode(step.value)
     except ValidationError as fault:
         raise Blocked(
-            f"what was emitted for {step.key!r} does not fit the payload of {event!r}: {'; '.join(faults(fault))}; deploy "
+            f"what was emitted for {step.key!r} does not fit the payload of {event!r}: {'; '.join(faults(fault, event.payload))}; deploy "
             "code that reads it, or cancel the run"
         ) from None
 

@@ -195,7 +195,9 @@ class Execution:
         try:
             self.params = self.workflow.arguments.decode(kept or self.claimed.params)
         except ValidationError as fault:
-            raise Blocked(f"its parameters do not fit {self.workflow.signature}: {'; '.join(faults(fault))}") from None
+            raise Blocked(
+                f"its parameters do not fit {self.workflow.signature}: {'; '.join(faults(fault, self.workflow.params_model))}"
+            ) from None
         if not kept and not self.claimed.steps and not self.claimed.waits:
             self._keep_defaults(self.params)
 

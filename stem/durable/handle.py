@@ -72,7 +72,7 @@ class DurableHandle(Generic[R_co]):
             return self._workflow.results.decode(row.result)
         except ValidationError as fault:
             text_ = f"the stored result of run {self._id} no longer fits {self._workflow.signature}: "
-            raise RunError(self._id, text_ + "; ".join(faults(fault))) from None
+            raise RunError(self._id, text_ + "; ".join(faults(fault, self._workflow.results.returns))) from None
 
     async def status(self) -> Run:
         """See RunHandle."""

@@ -52,7 +52,9 @@ class WorkflowsView:
         try:
             return found.build(found.arguments.from_mapping(params or {}))
         except ValidationError as fault:
-            raise InvalidArgumentsError(found.name, faults(fault), what="parameters of workflow") from None
+            raise InvalidArgumentsError(
+                found.name, faults(fault, found.params_model), what="parameters of workflow"
+            ) from None
 
     def handle(self, run: str) -> DurableHandle[Any]:
         """A handle on a run that was started elsewhere; its result comes as plain JSON values."""

@@ -14,7 +14,7 @@ from stem.core.job import Job
 from stem.core.registry import Registry
 from stem.core.run import Event, Message
 from stem.core.run_view import Run
-from stem.core.submit import MAX_PAYLOAD
+from stem.core.sizes import MAX_PAYLOAD
 from stem.core.task import AnyTask, TaskDefinition
 from stem.core.workflow import WorkflowCall, WorkflowDefinition
 from stem.durable.client import new_run

@@ -29,8 +29,9 @@ from stem.core.outcome import Outcome, Raised, Returned
 from stem.core.retry import error_names
 from stem.core.run import ENDED, ClaimedRun, Event, Message, RunRow, line_name
 from stem.core.settle import Terms, follow_ups, settle
+from stem.core.sizes import MAX_PAYLOAD
 from stem.core.step import decode_meta
-from stem.core.submit import MAX_PAYLOAD, submission
+from stem.core.submit import submission
 from stem.core.task import AnyDeclared
 from stem.core.workflow import AnyDeclaredWorkflow, WorkflowCall
 from stem.durable.client import new_run

@@ -39,7 +39,7 @@ from stem.core.retry import DEFAULT_POLICY, error_names
 from stem.core.settle import NO_OVERRIDES, Terms, follow_ups
 from stem.core.task import AnyDeclared
 from stem.core.terms import AttemptTerms, attempt_terms, says_nothing, with_envelope
-from stem.errors import JobCancelled, LeaseLost, UnknownTaskError
+from stem.errors import JobCancelled, LeaseLost, PayloadTooLargeError, UnknownTaskError
 from stem.observe.middleware import Middleware, execute_chain, overriding
 from stem.observe.signals import JobEvent, Signals
 from stem.worker.context import Attempt
@@ -65,8 +65,9 @@ class Runner:
         queues: dict[str, Options],
         worker: str,
         unknown_for_ms: int,
+        max_result: int,
     ) -> None:
-        self._unknown_for_ms = unknown_for_ms
+        self._unknown_for_ms, self._max_result = unknown_for_ms, max_result
         self._registry, self._broker, self._app, self._threads = registry, broker, app, threads
         self._signals, self._queues, self._worker = signals, queues, worker
         self._around = overriding(middleware, "on_execute")
@@ -138,7 +139,8 @@ class Runner:
                 value = await execute_chain(self._around, ctx, lambda: self._handler(task, given, running))()
             else:
                 value = await self._handler(task, given, running)
-            return Returned(task.results.encode(value))
+            data = task.results.encode(value)
+            return Returned(data) if len(data) <= self._max_result else _too_large(task, len(data), self._max_result)
         except BaseException as fault:
             outcome = _outcome(task, fault, running)
             if self._on_error and isinstance(outcome, Raised):
@@ -246,6 +248,15 @@ def _outcome(task: AnyDeclared, fault: BaseException, running: Running) -> Outco
             return Raised(error_record("EncodeError", text), error_names(EncodeError))
         case _:
             return Raised(_error(fault), error_names(type(fault)))
+
+
+def _too_large(task: AnyDeclared, size: int, most: int) -> Outcome:
+    """Of a result that the store must not be filled with; it would be as large the next time."""
+    text = (
+        f"the result of task {task.name!r} takes {size:,} bytes, over the limit of {most:,}; "
+        "store the data elsewhere and return a reference, or raise Stem(max_result=)"
+    )
+    return Raised(error_record("PayloadTooLargeError", text), error_names(PayloadTooLargeError), final=True)
 
 
 def interrupted() -> Outcome:

@@ -20,6 +20,7 @@ from stem.core.envelope import Envelope
 from stem.core.lease import stop_by
 from stem.core.options import text
 from stem.core.record import Progress
+from stem.core.sizes import MAX_PROGRESS_SIZE
 from stem.errors import ConfigError, EngineError, JobCancelled, LeaseLost
 from stem.worker.running import Running
 
@@ -105,6 +106,11 @@ class Attempt:
             raise ConfigError(f"progress must be a number from 0 to 100, found {percent!r}")
         extra = msgspec.UNSET if data is None else _as_json(data)
         note = records.encode(Progress(float(percent), text(message, "the message of a progress"), extra))
+        if len(note) > MAX_PROGRESS_SIZE:
+            raise ConfigError(
+                f"a progress takes {len(note):,} bytes as JSON, over the limit of {MAX_PROGRESS_SIZE:,}: it is a note for "
+                "people who watch, so send a reference to larger data"
+            )
         try:
             held = await self._broker.progress(self._running.delivery.receipt, note)
         except EngineError as fault:

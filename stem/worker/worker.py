@@ -27,6 +27,7 @@ from stem.core.outcome import Outcome
 from stem.core.registry import Registry
 from stem.core.schema import task_list
 from stem.core.settle import Settlement, Terms, settle
+from stem.core.sizes import MAX_RESULT
 from stem.core.task import AnyDeclared
 from stem.core.unknown import UNKNOWN_FOR_MS
 from stem.errors import ConfigError, EngineError
@@ -73,6 +74,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     burst: bool = False
     owns_process: bool = False
     unknown_for_ms: int = UNKNOWN_FOR_MS
+    max_result: int = MAX_RESULT
 
 
 class Worker:
@@ -111,6 +113,7 @@ class Worker:
             queues=dict(queues),
             worker=self.name,
             unknown_for_ms=config.unknown_for_ms,
+            max_result=config.max_result,
         )
         self._wrapped = bool(overriding(middleware, "on_consume"))
         self._middleware = middleware

@@ -37,6 +37,9 @@ from stem import (
 from stem.contracts.broker import Delivery
 from stem.core.context import JobHandle
 from stem.core.job import Job
+from stem.core.record import Progress
+from stem.core.record import encode as encode_progress
+from stem.core.sizes import MAX_PROGRESS_SIZE
 from stem.core.task import AnyTask
 from stem.observe.middleware import ConsumeNext, ExecuteNext
 from stem.worker.drive import Drive, Urgency
@@ -903,3 +906,35 @@ async def test_only_the_code_that_runs_is_blamed_for_a_blocked_loop() -> None:
     blamed.append(held(drive).blocks_the_loop(12.0))
     await attempt
     assert blamed == [True, False, False]
+
+
+class TestSizes:
+    """What a handler gives is bounded too."""
+
+    async def test_a_result_as_large_as_allowed_is_kept_and_one_more_byte_fails_the_job_at_once(self) -> None:
+        begun: list[int] = []
+
+        @task("writes", max_retries=5, retry=RetryPolicy.fixed("1ms"))
+        async def writes(number: Number) -> str:
+            begun.append(number.value)
+            return "x" * number.value
+
+        app = Stem.in_memory(tasks=[writes], max_result=1_000)
+        async with app, app.worker():
+            assert len(await (await writes.enqueue(app, Number(value=998))).result("5s")) == 998
+            error = await failure(await writes.enqueue(app, Number(value=999)))
+        assert (error.reason, error.error_type) == ("exhausted", "PayloadTooLargeError")
+        assert "the result of task 'writes' takes 1,001 bytes, over the limit of 1,000" in error.error_message
+        assert begun == [998, 999]
+
+    async def test_a_progress_as_large_as_allowed_is_stored_and_a_larger_one_is_refused(self) -> None:
+        @task("notes", max_retries=0)
+        async def notes(ctx: TaskContext, number: Number) -> None:
+            await ctx.progress(50, data="x" * number.value)
+
+        least = len(encode_progress(Progress(50.0, "", msgspec.Raw(b'""'))))
+        async with app_with(notes) as app, app.worker():
+            most = MAX_PROGRESS_SIZE - least
+            await (await notes.enqueue(app, Number(value=most))).result("5s")
+            error = await failure(await notes.enqueue(app, Number(value=most + 1)))
+        assert "a progress takes 16,385 bytes as JSON, over the limit of 16,384" in error.error_message
