@@ -129,12 +129,16 @@ class Broker(Protocol):
         """
         ...
 
-    async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
+    async def claim(
+        self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False, renews: bool = False
+    ) -> Claimed:
         """Hand out up to `limit` jobs of these queues, each under its own lease, with a fence this id never had before.
 
         In one step: promote what is due, take back what was lost (losses +1), respect pause, limits and priority, and
         flag what has `ended` instead of ending it. Higher priority first, then first in, first out; a lower level
-        waits at most 80 claims unless `strict`. An empty answer arms the bell of this worker: see `wait`.
+        waits at most 80 claims unless `strict`. `renews`: the worker renews its leases every third of them; one that
+        ends all the same is doubted for `core.lease.doubt_ms` before it is taken over, for the store's clock may have been
+        set forward. An empty answer arms the bell of this worker: see `wait`.
         """
         ...
 

@@ -126,12 +126,12 @@ class Workflows(Protocol):
         """Put runs in their lines; one answer each, in order. The same start again changes nothing."""
         ...
 
-    async def claim(self, lines: Sequence[str], limit: int, worker: str) -> ClaimedRuns:
+    async def claim(self, lines: Sequence[str], limit: int, worker: str, *, renews: bool = False) -> ClaimedRuns:
         """Hand out up to `limit` runs of these lines (`core.run.line_name`), each under its own lease and a new fence.
 
         In one step: wake what events still have to wake, cancel what a policy ends (whatever its line), answer the
         waits of these runs whose deadline has passed, and take back what was lost (takeovers +1). An empty answer arms
-        the bell of this worker: see `wait`.
+        the bell of this worker: see `wait`. `renews`: as for jobs, a lease that has ended is doubted first.
         """
         ...
 

@@ -15,6 +15,9 @@ SHORTEST_LEASE_MS: Final = 200
 #: no more than this.
 SAFETY_MS: Final = 18_000
 
+#: What is known of the holder of a lease: nothing, that it renews, or that it should have.
+UNKNOWN, RENEWS, DOUBTED = 0, 1, 2
+
 #: Why a claim hands out a job that must not run, only be settled.
 Ended: TypeAlias = Literal["expired", "lost"]
 
@@ -31,6 +34,15 @@ def ended(*, losses: int, max_losses: int, expires_at_ms: int | None, now_ms: in
 def renew_every_ms(lease_ms: int) -> int:
     """How often a lease is renewed: a third of it, so that two renewals may fail before it ends."""
     return max(50, lease_ms // 3)
+
+
+def doubt_ms(lease_ms: int) -> int:
+    """How long a lease that has ended is doubted, once, when its holder renews its leases.
+
+    The store's clock may have been set forward: then all leases end at once, and those who live have not been heard of.
+    Each renews within this time: see `renew_every_ms`, and the renewal thread looks twice as often, and every half second.
+    """
+    return renew_every_ms(lease_ms) + min(500, renew_every_ms(lease_ms) // 2)
 
 
 def stop_by(asked_at: float, lease_ms: int) -> float:

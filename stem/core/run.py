@@ -8,6 +8,7 @@ import msgspec
 
 from stem.core.company import company
 from stem.core.envelope import Submission
+from stem.core.lease import UNKNOWN
 from stem.values import Receipt
 
 #: queued: a worker may take it at once. suspended: it waits for timers, events, jobs or children and costs nothing.
@@ -333,7 +334,8 @@ class RunRow(msgspec.Struct, kw_only=True):
 
     `due_at`: when a worker may take it: now and then a timer, the end of a lease, or None (only an event moves it).
     `policy_at`: the earliest of the instants at which a policy ends it, whoever runs it. `changes` counts what watchers
-    may want to see. `started_at`: when a worker took it for the first time.
+    may want to see. `started_at`: when a worker took it for the first time. `doubt`: what is known of who holds its lease,
+    see `core.lease`.
     """
 
     id: str
@@ -361,6 +363,7 @@ class RunRow(msgspec.Struct, kw_only=True):
     generation: int = 0
     takeovers: int = 0
     blocks: int = 0
+    doubt: int = UNKNOWN
     changes: int = 0
     cleans_up: bool = False
     cleaning: bool = False

@@ -35,7 +35,7 @@ class RunSource:
         self._store, self._lines, self._worker = store, tuple(lines), f"{worker}/runs"
 
     async def claim(self, limit: int) -> tuple[tuple[ClaimedRun, ...], int | None]:
-        claimed = await self._store.claim(self._lines, limit, self._worker)
+        claimed = await self._store.claim(self._lines, limit, self._worker, renews=True)
         return claimed.runs, claimed.next_due_ms
 
     async def wait(self, timeout_ms: int) -> bool:

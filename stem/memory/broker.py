@@ -26,9 +26,11 @@ class MemoryBroker:
         with self._space.lock:
             return [publish(self._space, sub, self._now()) for sub in batch]
 
-    async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
+    async def claim(
+        self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False, renews: bool = False
+    ) -> Claimed:
         with self._space.lock:
-            return claim(self._space, queues, limit, worker, self._now(), strict=strict)
+            return claim(self._space, queues, limit, worker, self._now(), strict=strict, renews=renews)
 
     async def wait(self, worker: str, timeout_ms: int) -> bool:
         space = self._space

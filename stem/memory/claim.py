@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from stem.contracts.broker import Claimed, Delivery
-from stem.core.lease import Ended, ended
+from stem.core.lease import DOUBTED, RENEWS, UNKNOWN, Ended, doubt_ms, ended
 from stem.core.priority import first_nonempty, guarded_level, queue_order
 from stem.memory.limits import LOOK, over_limit, park, pass_room_on, stop_running, unpark_due
 from stem.memory.line import free_unique
@@ -16,10 +16,13 @@ from stem.memory.space import Line, Space, StoredJob
 PROMOTE: Final = 500
 
 
-def claim(space: Space, queues: Sequence[str], limit: int, worker: str, now: int, *, strict: bool) -> Claimed:
+def claim(
+    space: Space, queues: Sequence[str], limit: int, worker: str, now: int, *, strict: bool, renews: bool
+) -> Claimed:
     """See the contract."""
     unpark_due(space, now)
     taken: list[Delivery] = []
+    doubt = RENEWS if renews else UNKNOWN
     looked = LOOK
     left: dict[str, int] = {}
     space.turns[worker] += 1
@@ -30,7 +33,7 @@ def claim(space: Space, queues: Sequence[str], limit: int, worker: str, now: int
         promoted = _promote(space, line, now)
         if not line.paused:
             before = len(taken)
-            looked = _take(space, line, limit, worker, now, taken, looked, strict=strict)
+            looked = _take(space, line, limit, worker, now, taken, looked, strict=strict, doubt=doubt)
             left[queue] = promoted - (len(taken) - before)
     if taken:
         space.doze.found_work(worker)
@@ -43,9 +46,14 @@ def claim(space: Space, queues: Sequence[str], limit: int, worker: str, now: int
 
 def _promote(space: Space, line: Line, now: int) -> int:
     """Back in line: what was put aside until now, and what was lost; how many."""
-    due, lost = list(line.due(now, PROMOTE)), list(line.lost(now, PROMOTE))
+    due, over = list(line.due(now, PROMOTE)), list(line.lost(now, PROMOTE))
     for job in due:
         line.push_ready(job)
+    lost = [job for job in over if job.doubt != RENEWS]
+    for job in over:
+        if job.doubt == RENEWS:
+            job.doubt = DOUBTED
+            line.hold(job, now + doubt_ms(job.sub.lease_ms))
     for job in lost:
         job.losses += 1
         line.numbers["lost"] += 1
@@ -56,7 +64,16 @@ def _promote(space: Space, line: Line, now: int) -> int:
 
 
 def _take(
-    space: Space, line: Line, limit: int, worker: str, now: int, taken: list[Delivery], looked: int, *, strict: bool
+    space: Space,
+    line: Line,
+    limit: int,
+    worker: str,
+    now: int,
+    taken: list[Delivery],
+    looked: int,
+    *,
+    strict: bool,
+    doubt: int,
 ) -> int:
     """Hand out of one line until `limit` deliveries are `taken`; how many more jobs may be looked at."""
     if len(taken) == limit or not looked:
@@ -80,6 +97,7 @@ def _take(
             park(space, line, job, over)
             continue
         taken.append(_hand_out(space, line, job, worker, now, why))
+        job.doubt = doubt
     return looked
 
 
@@ -114,5 +132,6 @@ def _hand_out(space: Space, line: Line, job: StoredJob, worker: str, now: int, w
 
 def _next_due(space: Space, queues: Sequence[str], now: int) -> int | None:
     timers = [line.next_timer() for queue in queues if (line := space.lines.get(queue)) is not None]
-    known = [at for at in [*timers, *space.park_due.values()] if at is not None]
+    parked = [now if set_at > now else due for due, set_at in space.park_due.values()]
+    known = [at for at in [*timers, *parked] if at is not None]
     return max(0, min(known) - now) if known else None

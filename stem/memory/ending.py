@@ -6,6 +6,7 @@ from typing import assert_never
 
 from stem.contracts.broker import Cancelling, Held, Renewal, Settled
 from stem.contracts.groups import Member
+from stem.core.lease import RENEWS
 from stem.core.ledger.waking import complete
 from stem.core.settle import Again, Arrive, Bury, Complete, Effect, Enqueue, Finish, Settlement
 from stem.core.states import JobState
@@ -27,6 +28,7 @@ def renew(space: Space, one: Renewal, now: int) -> Held:
     if job is None:
         return Held("lost")
     space.line(job.sub.queue).hold(job, now + (one.lease_ms or job.sub.lease_ms))
+    job.doubt = min(job.doubt, RENEWS)
     return Held("held") if job.cancel_reason is None else Held("cancel", job.cancel_reason)
 
 

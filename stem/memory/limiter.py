@@ -53,4 +53,4 @@ class MemoryLimiter:
         """Jobs parked under the old limit are looked at under the new one."""
         for key in [key for key in self._space.parked if limit_name(key) == name]:
             unpark(self._space, key, LOOK)
-            self._space.park_due[key] = self._now() + 1  # what is left
+            self._space.park_due[key] = self._now() + 1, self._now()  # what is left

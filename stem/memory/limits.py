@@ -57,7 +57,8 @@ def _take_token(space: Space, key: str, now: int) -> bool:
 def _look_again_in(space: Space, key: str, wait_ms: int, now: int) -> None:
     """Set the timer of a rate key; an earlier one stays. (A later one was set before the clock went back.)"""
     due = now + max(1, wait_ms)
-    space.park_due[key] = min(due, space.park_due.get(key, due))
+    earlier, _ = space.park_due.get(key, (due, now))
+    space.park_due[key] = min(due, earlier), now
 
 
 def park(space: Space, line: Line, job: StoredJob, key: str) -> None:
@@ -69,8 +70,11 @@ def park(space: Space, line: Line, job: StoredJob, key: str) -> None:
 
 
 def unpark_due(space: Space, now: int) -> None:
-    """Move as many parked jobs back as there are tokens, for each rate key whose timer is due."""
-    for key in [key for key, at in space.park_due.items() if at <= now]:
+    """Move as many parked jobs back as there are tokens, for each rate key whose timer is due.
+
+    Or was set before the clock went back: no timer is later than its bucket takes to fill.
+    """
+    for key in [key for key, (due, set_at) in space.park_due.items() if due <= now or set_at > now]:
         del space.park_due[key]
         bucket = bucket_of(space, key)
         if bucket is None:

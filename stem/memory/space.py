@@ -16,6 +16,7 @@ from stem.contracts.locks import Lock
 from stem.contracts.presence import Present
 from stem.contracts.schedules import Entry
 from stem.core.envelope import Submission
+from stem.core.lease import UNKNOWN
 from stem.core.limit import LimitRow
 from stem.core.priority import LEVELS
 from stem.core.rate import Level
@@ -43,6 +44,7 @@ class StoredJob(msgspec.Struct, eq=False):
     worker: str = ""
     cancel_reason: str | None = None
     counted: bool = False
+    doubt: int = UNKNOWN
     parked_key: str = ""
     overrides: bytes = b""
     error: bytes = b""
@@ -191,7 +193,8 @@ class Space:
         self.levels: dict[str, Level] = {}
         self.counts: dict[str, int] = defaultdict(int)
         self.parked: dict[str, dict[str, list[StoredJob]]] = {}
-        self.park_due: dict[str, int] = {}
+        #: When to look at the jobs parked under a rate key, and when that was set.
+        self.park_due: dict[str, tuple[int, int]] = {}
         self.groups: dict[str, StoredGroup] = {}
         self.locks: dict[str, Lock] = {}
         self.lock_token = 0

@@ -63,12 +63,12 @@ class MemoryWorkflows:
             answers = [life.start(rows, new) for new in batch]
             return [Started(status, row.state, row.workflow) for status, row in answers]
 
-    async def claim(self, lines: Sequence[str], limit: int, worker: str) -> ClaimedRuns:
+    async def claim(self, lines: Sequence[str], limit: int, worker: str, *, renews: bool = False) -> ClaimedRuns:
         with self._space.lock:
             rows = self._rows()
             turn = self._space.turns[worker] = self._space.turns[worker] + 1
             order = [*lines[turn % len(lines) :], *lines[: turn % len(lines)]] if lines else []
-            found = life.claim(rows, order, limit, worker)
+            found = life.claim(rows, order, limit, worker, renews=renews)
             if found:
                 self._space.doze.found_work(worker)
             else:

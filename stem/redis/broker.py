@@ -42,10 +42,12 @@ class RedisBroker:
             answers += [_published(said[i], said[i + 1]) for i in range(0, len(said), 2)]
         return answers
 
-    async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
+    async def claim(
+        self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False, renews: bool = False
+    ) -> Claimed:
         self._turns[worker] += 1
         naps, order = self._store.bells.naps, queue_order(queues, self._turns[worker], strict=strict)
-        words = (limit, safe(worker), self._store.me, "1" if strict else "")
+        words = (limit, safe(worker), self._store.me, ("s" if strict else "") + ("r" if renews else ""))
 
         def noted(reply: Any) -> None:
             """Before the claimer goes on."""

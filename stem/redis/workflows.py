@@ -74,7 +74,7 @@ class RedisWorkflows:
             answers += [Started(*one) for one in said]
         return answers
 
-    async def claim(self, lines: Sequence[str], limit: int, worker: str) -> ClaimedRuns:
+    async def claim(self, lines: Sequence[str], limit: int, worker: str, *, renews: bool = False) -> ClaimedRuns:
         self._turns[worker] += 1
         turn, naps = self._turns[worker] % max(1, len(lines)), self._store.bells.naps
         order = [*lines[turn:], *lines[:turn]]
@@ -86,7 +86,7 @@ class RedisWorkflows:
             elif isinstance(reply, list):
                 naps.lie_down(worker, tuple(lines))
 
-        words: tuple[Word, ...] = (limit, safe(worker), self._store.me, *map(safe, order))
+        words: tuple[Word, ...] = (limit, safe(worker), self._store.me, "1" if renews else "", *map(safe, order))
         naps.ask(worker)
         asked = asyncio.ensure_future(self._store.run("claim_runs", *words, again=False, noted=noted))
         asked.add_done_callback(lambda _: naps.answered(worker))

@@ -31,9 +31,11 @@ class SqliteBroker:
     async def publish(self, batch: Sequence[Submission]) -> list[Published]:
         return await self._store.write(lambda step: publish(step, batch), weight=len(batch))
 
-    async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
+    async def claim(
+        self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False, renews: bool = False
+    ) -> Claimed:
         self._turns[worker] += 1
-        ask, bells = Ask(tuple(queues), limit, worker, self._turns[worker], strict), self._store.bells
+        ask, bells = Ask(tuple(queues), limit, worker, self._turns[worker], strict, renews), self._store.bells
         claimed = self._store.submit(
             lambda step: claim(step, ask, bells), lambda view: nothing_to_claim(view, ask, bells), weight=limit
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from stem.contracts.broker import Claimed, Delivery
-from stem.core.lease import Ended, ended
+from stem.core.lease import DOUBTED, RENEWS, Ended, doubt_ms, ended
 from stem.core.priority import LEVELS, first_nonempty, guarded_level, queue_order
 from stem.sqlite.bells import Bells
 from stem.sqlite.desk import Answer
@@ -28,6 +28,7 @@ class Ask(NamedTuple):
     worker: str
     turn: int
     strict: bool
+    renews: bool
 
 
 class _Next(NamedTuple):
@@ -63,11 +64,11 @@ SELECT {_COLUMNS} FROM job INDEXED BY job_ready CROSS JOIN envelope ON envelope.
 WHERE job.qid = ? AND job.state = 0 AND job.priority = ? ORDER BY job.seq LIMIT 1"""  # noqa: S608
 _HAND_OUT: Final = """
 UPDATE job SET state = 3, fence = ?5, deliveries = deliveries + 1, lease_until = ?1 + lease_ms, worker = ?2,
-    started_at = ?1, counted = ?3, changes = changes + 1
+    started_at = ?1, counted = ?3, doubt = ?6, changes = changes + 1
 WHERE seq IN (SELECT value FROM json_each(?4))"""
 _DUE: Final = "SELECT seq FROM job WHERE qid = ? AND state = 1 AND ready_at <= ? ORDER BY ready_at, seq LIMIT ?"
 _LOST: Final = """
-SELECT seq, id, limit_key, counted FROM job WHERE qid = ? AND state = 3 AND lease_until <= ?
+SELECT seq, id, limit_key, counted, doubt, lease_ms FROM job WHERE qid = ? AND state = 3 AND lease_until <= ?
 ORDER BY lease_until, seq LIMIT ?"""
 _TAKE_BACK: Final = """
 UPDATE job SET state = 0, losses = losses + 1, lease_until = 0, counted = 0, changes = changes + 1 WHERE seq = ?"""
@@ -134,8 +135,11 @@ def _promote(step: Step, qid: int) -> int:
         step.execute("UPDATE job SET state = 0 WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
         step.count(qid, "delayed", -len(due))
         step.count(qid, "queued", len(due))
-    lost = step.execute(_LOST, (qid, step.now, PROMOTE)).fetchall()
-    for seq, job_id, limit_key, counted in lost:
+    over = step.execute(_LOST, (qid, step.now, PROMOTE)).fetchall()
+    lost = [row for row in over if row[4] != RENEWS]
+    doubted = [(step.now + doubt_ms(row[5]), DOUBTED, row[0]) for row in over if row[4] == RENEWS]
+    step.executemany("UPDATE job SET lease_until = ?, doubt = ? WHERE seq = ?", doubted)
+    for seq, job_id, limit_key, counted, *_ in lost:
         step.execute(_TAKE_BACK, (seq,))
         step.count(qid, "lost")
         step.count(qid, "running", -1)
@@ -202,7 +206,7 @@ class _Taking:
             self._taken.append(self._delivery(job, fence, why))
         for counted, numbers in handed.items():
             if numbers:
-                step.execute(_HAND_OUT, (now, self._ask.worker, counted, as_json(numbers), fence))
+                step.execute(_HAND_OUT, (now, self._ask.worker, counted, as_json(numbers), fence, self._ask.renews))
                 step.count(self._qid, "queued", -len(numbers))
                 step.count(self._qid, "running", len(numbers))
 

@@ -45,7 +45,7 @@ def renew(step: Step, one: Renewal) -> Held:
     if job is None:
         return Held("lost")
     until = step.now + (one.lease_ms or job.lease_ms)
-    step.execute("UPDATE job SET lease_until = ? WHERE seq = ?", (until, job.seq))
+    step.execute("UPDATE job SET lease_until = ?, doubt = min(doubt, 1) WHERE seq = ?", (until, job.seq))
     return Held("held") if job.cancel_reason is None else Held("cancel", job.cancel_reason)
 
 

@@ -24,6 +24,9 @@ WITH RECURSIVE waiting (qid) AS (
     FROM waiting WHERE waiting.qid IS NOT NULL
 )
 SELECT qid FROM waiting WHERE qid IS NOT NULL"""
+_DUE: Final = "SELECT key FROM park_timer WHERE ns = ? AND due <= ? ORDER BY due LIMIT ?"
+#: Timers that were set before the clock went back: none waits longer than its bucket takes to fill.
+_AHEAD: Final = "SELECT key FROM park_timer WHERE ns = ? AND set_at > ? ORDER BY set_at LIMIT ?"
 #: Keys whose timers one claim looks at.
 _KEYS: Final = 100
 
@@ -114,8 +117,8 @@ def unpark(step: Step, key: str, most: int) -> None:
 
 def unpark_due(step: Step) -> None:
     """Move as many parked jobs back as there are tokens, for each rate key whose timer is due."""
-    query = "SELECT key FROM park_timer WHERE ns = ? AND due <= ? ORDER BY due LIMIT ?"
-    for (key,) in step.execute(query, (step.ns, step.now, _KEYS)).fetchall():
+    due = step.execute(_DUE, (step.ns, step.now, _KEYS)).fetchall() or step.execute(_AHEAD, (step.ns, step.now, _KEYS))
+    for (key,) in due:
         step.execute("DELETE FROM park_timer WHERE ns = ? AND key = ?", (step.ns, key))
         row = limit_row(step, key)
         bucket = None if row is None else row.bucket
@@ -133,9 +136,13 @@ def unpark_due(step: Step) -> None:
 
 
 def next_look(view: View) -> int | None:
-    """When the next park timer is due, unix ms."""
-    (due,) = view.execute("SELECT min(due) FROM park_timer WHERE ns = ?", (view.ns,)).fetchone()
-    return None if due is None else int(due)
+    """When the next park timer is due, unix ms: at once when one was set before the clock went back."""
+    query = """
+    SELECT (SELECT min(due) FROM park_timer WHERE ns = ?1), (SELECT max(set_at) FROM park_timer WHERE ns = ?1)"""
+    due, latest = view.execute(query, (view.ns,)).fetchone()
+    if due is None:
+        return None
+    return view.now if latest > view.now else int(due)
 
 
 def _take_token(step: Step, key: str) -> bool:
@@ -150,8 +157,10 @@ def _take_token(step: Step, key: str) -> bool:
 
 def look_again_in(step: Step, key: str, wait_ms: int) -> None:
     """Set the timer of a rate key; an earlier one stays. (A later one was set before the clock went back.)"""
-    query = "INSERT INTO park_timer VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET due = min(due, excluded.due)"
-    step.execute(query, (step.ns, key, step.now + max(1, wait_ms)))
+    query = """
+    INSERT INTO park_timer (ns, key, due, set_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET due = min(due, excluded.due), set_at = excluded.set_at"""
+    step.execute(query, (step.ns, key, step.now + max(1, wait_ms), step.now))
 
 
 def _is_parked(view: View, key: str) -> bool:

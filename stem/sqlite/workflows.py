@@ -58,12 +58,12 @@ class SqliteWorkflows:
 
         return await self._store.write(run, weight=len(batch))
 
-    async def claim(self, lines: Sequence[str], limit: int, worker: str) -> ClaimedRuns:
+    async def claim(self, lines: Sequence[str], limit: int, worker: str, *, renews: bool = False) -> ClaimedRuns:
         self._turns[worker] += 1
         turn, bells = self._turns[worker] % max(1, len(lines)), self._store.bells
         order = [*lines[turn:], *lines[:turn]]
         claimed = self._store.submit(
-            lambda step: _claim(step, order, limit, worker, bells),
+            lambda step: _claim(step, order, limit, worker, bells, renews=renews),
             lambda view: _nothing_to_claim(view, order, worker, bells),
             weight=limit,
         )
@@ -251,9 +251,11 @@ def _release(step: Transaction, batch: Sequence[Receipt], again_in_ms: int = 0) 
     return [life.release(rows, receipt, again_in_ms) for receipt in batch]
 
 
-def _claim(step: Transaction, lines: Sequence[str], limit: int, worker: str, bells: Bells) -> ClaimedRuns:
+def _claim(
+    step: Transaction, lines: Sequence[str], limit: int, worker: str, bells: Bells, *, renews: bool
+) -> ClaimedRuns:
     rows = SqliteRows(step)
-    found = life.claim(rows, lines, limit, worker)
+    found = life.claim(rows, lines, limit, worker, renews=renews)
     if found:
         get_up(step, worker, bells)
     else:

@@ -16,7 +16,7 @@ class JobSource:
         self._broker, self._queues, self._worker, self._strict = broker, tuple(queues), worker, strict
 
     async def claim(self, limit: int) -> tuple[tuple[Delivery, ...], int | None]:
-        claimed = await self._broker.claim(self._queues, limit, self._worker, strict=self._strict)
+        claimed = await self._broker.claim(self._queues, limit, self._worker, strict=self._strict, renews=True)
         return claimed.deliveries, claimed.next_due_ms
 
     async def wait(self, timeout_ms: int) -> bool:

@@ -134,6 +134,9 @@ PROMISES = {
     126: "a forgotten run leaves no trace",
     127: "many who wait are woken in slices, and none is lost",
     128: "a run under a lease is nobody else's",
+    130: "a step of the clock takes nothing from a worker that lives",
+    131: "a lease that should have been renewed is doubted once",
+    132: "what is parked for a rate outlasts a step of the clock; a delay does not",
     129: "a job given back unrun keeps its losses and waits",
 }
 #: Promises that no contract suite can hold alone: what holds them instead, by file.

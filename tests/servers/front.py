@@ -82,7 +82,7 @@ class TlsFront:
         with client, contextlib.suppress(OSError):
             reader, writer = await shake_hands(client, self._context)
             try:
-                there, back = await asyncio.open_connection(LOOPBACK, self._target)
+                there, back = await self._reach_server()
                 ways = {asyncio.create_task(pass_on(reader, back)), asyncio.create_task(pass_on(there, writer))}
                 try:
                     await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -94,6 +94,17 @@ class TlsFront:
             finally:
                 writer.transport.abort()
                 await asyncio.sleep(0)  # asyncio lets go of both sockets now
+
+    async def _reach_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the server; one that is made while this link is ended is closed."""
+        opening = asyncio.ensure_future(asyncio.open_connection(LOOPBACK, self._target))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                _, back = await opening
+                back.transport.abort()
+            raise
 
     def __enter__(self) -> Self:
         return self

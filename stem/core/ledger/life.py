@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from stem.core.lease import DOUBTED, RENEWS, UNKNOWN, doubt_ms
 from stem.core.ledger.rows import Rows
 from stem.core.ledger.waking import answer_late, complete, wake_more
 from stem.core.outcome import ErrorRecord
@@ -85,10 +86,20 @@ def put_to_sleep(rows: Rows, row: RunRow) -> None:
 # ---------------------------------------------------------------- in a worker's hands
 
 
-def claim(rows: Rows, lines: Sequence[str], limit: int, worker: str) -> list[ClaimedRun]:
+def claim(rows: Rows, lines: Sequence[str], limit: int, worker: str, *, renews: bool) -> list[ClaimedRun]:
     """Do what is left to do, then hand out what is due."""
     work(rows, WAKE)
-    return [_hand_out(rows, row, worker) for row in rows.due(lines, limit)]
+    taken = [row for row in rows.due(lines, limit) if not _doubt(rows, row)]
+    return [_hand_out(rows, row, worker, renews=renews) for row in taken]
+
+
+def _doubt(rows: Rows, row: RunRow) -> bool:
+    """Once, a lease that has ended is doubted, when its holder renews its leases."""
+    if row.state != "running" or row.doubt != RENEWS:
+        return False
+    row.doubt, row.due_at = DOUBTED, rows.now + doubt_ms(row.lease_ms)
+    rows.save(row)
+    return True
 
 
 def next_look(rows: Rows, lines: Sequence[str]) -> int | None:
@@ -99,7 +110,7 @@ def next_look(rows: Rows, lines: Sequence[str]) -> int | None:
     return max(0, min(known) - rows.now) if known else None
 
 
-def _hand_out(rows: Rows, row: RunRow, worker: str) -> ClaimedRun:
+def _hand_out(rows: Rows, row: RunRow, worker: str, *, renews: bool) -> ClaimedRun:
     now, before = rows.now, row.owner
     if row.state == "running":
         row.takeovers = min(row.takeovers + 1, MAX_TAKEOVERS)
@@ -110,6 +121,7 @@ def _hand_out(rows: Rows, row: RunRow, worker: str) -> ClaimedRun:
         row.cleanup_at = max(row.cleanup_at, now + row.lease_ms)  # nobody had it in hand
     row.state, row.owner, row.fence, row.number = "running", worker, rows.next_number(), 0
     row.due_at, row.suspend_at, row.reason = now + row.lease_ms, None, ""
+    row.doubt = RENEWS if renews else UNKNOWN
     row.started_at = now if row.started_at is None else row.started_at
     save(rows, row)
     return ClaimedRun(
@@ -146,6 +158,7 @@ def renew(rows: Rows, receipt: Receipt, lease_ms: int | None) -> CancelRequest |
     if row is None:
         return False
     row.due_at = rows.now + (lease_ms or row.lease_ms)
+    row.doubt = min(row.doubt, RENEWS)
     rows.save(row)
     wanted = row.cancel_request
     return wanted if wanted is not None and not row.cleaning else True

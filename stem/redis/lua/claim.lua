@@ -1,4 +1,4 @@
--- claim(skew, limit, worker, address, strict, queue...) -> {ms to the next timer or -1, {id, state, envelope, and
+-- claim(skew, limit, worker, address, 's' for strict and 'r' for a worker that renews, queue...) -> {ms to the next timer or -1, {id, state, envelope, and
 -- unless they are all empty: ended, cancel reason, overrides}...}
 -- Hand out up to `limit` jobs, as contracts/broker.py says. An empty answer puts the worker on the lists of those to be
 -- woken, any other takes it off; but -2 instead of a time means: look again at once, nothing was done.
@@ -8,6 +8,7 @@
 -- Most claims find jobs of one queue at one level that nobody has had before, without a limit or an expiry, and nothing
 -- that is due. They are served here; whatever else there is, nothing has been written yet.
 local limit, worker = tonumber(ARGV[2]), ARGV[3]
+local renews = string.find(ARGV[5], 'r', 1, true) and 128 or 0 -- the flag RENEWS
 
 -- The level to serve and its line; nothing when the claim is not a plain one.
 local function plain_line(queue)
@@ -54,7 +55,7 @@ local function serve_plainly(queue)
     if size > SIZE then entries[k] = nil else size = size + #entries[k][2][2] end
   end
   if #entries == 0 then return end
-  local head = struct.pack('<BBH', RUNNING, level, 0)
+  local head = struct.pack('<BBH', RUNNING, level, renews)
   local handed, started, name = struct.pack('<dI4I4', next_numbers('fence', 1), 1, 1), struct.pack('<d', now), worker .. '\0'
   local taken, written, leases, ids, packed_lease, till = {-1}, {}, {}, {}, nil, nil
   for k = 1, #entries do

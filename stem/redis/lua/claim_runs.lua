@@ -1,13 +1,22 @@
--- claim_runs(skew, limit, worker, address, line...) -> {ms to the next timer or -1, {id, msgpack of the row, params,
+-- claim_runs(skew, limit, worker, address, '1' for a worker that renews, line...) -> {ms to the next timer or -1, {id, msgpack of the row, params,
 -- {key, step...}, {key, wait...}, last worker}...}
 -- Hand out up to `limit` runs. An empty answer puts the worker on the lists of those to be woken, any other takes it off.
 -- when full: goes on
 -- uses: run_life
 local limit, worker = tonumber(ARGV[2]), ARGV[3]
-local lines, taken = {unpack(ARGV, 5)}, {0}
+local lines, taken = {unpack(ARGV, 6)}, {0}
 
 local function flat(kind, id)
   return call('HGETALL', F .. kind .. ':' .. id)
+end
+
+-- Once, a lease that has ended is doubted, when its holder renews its leases: `doubt_ms` in core/lease.py.
+local function is_doubted(id, row)
+  if row.state ~= 'running' or row.doubt ~= 1 then return false end
+  local every = math.max(50, math.floor(row.lease_ms / 3))
+  row.doubt, row.due_at = 2, now + every + math.min(500, math.floor(every / 2))
+  written[id] = true
+  return true
 end
 
 local function hand_out(id, row)
@@ -22,6 +31,7 @@ local function hand_out(id, row)
   end
   row.state, row.owner, row.fence, row.number = 'running', worker, next_numbers('fence', 1), 0
   row.due_at, row.suspend_at, row.reason = now + row.lease_ms, -1, ''
+  row.doubt = ARGV[5] == '1' and 1 or 0
   if row.started_at < 0 then row.started_at = now end
   runs.save(id, row)
   taken[#taken + 1] = {id, cmsgpack.pack(row), call('GET', F .. 'p:' .. id) or '', flat('s', id), flat('w', id), last, now}
@@ -35,7 +45,7 @@ for place, line in ipairs(lines) do
     for _, id in ipairs(call('ZRANGEBYSCORE', F .. 'due:' .. line, '-inf', now, 'LIMIT', 0, share)) do
       local row = runs.get(id)
       if row and row.due_at >= 0 and row.due_at <= now then
-        hand_out(id, row)
+        if not is_doubted(id, row) then hand_out(id, row) end
       else -- somebody took its state away
         call('ZREM', F .. 'due:' .. line, id)
       end

@@ -12,6 +12,7 @@ for i = 3, #ARGV, 2 do
     for _, key in ipairs(call('SMEMBERS', P .. 'pk:' .. name)) do
       unpark(key, LOOK)
       call('ZADD', P .. 'pt', now + 1, key)
+      call('ZADD', P .. 'ps', now, key)
     end
   end
 end

@@ -12,6 +12,10 @@ for i = 2, #ARGV, 3 do
     answers[#answers + 1] = 0
   else
     hold(job[QUEUE], id, now + (ARGV[i + 2] == '' and job[LEASE] or tonumber(ARGV[i + 2])))
+    if has(job, DOUBTED) then
+      unmark(job, DOUBTED)
+      save(id, job)
+    end
     answers[#answers + 1] = has(job, CANCEL) and extra_of(id, job, 'cancel') or 1
   end
 end

@@ -7,6 +7,7 @@ for i = 2, #ARGV, 3 do
   local answer_ = 0
   if row then
     row.due_at = now + (ARGV[i + 2] ~= '' and tonumber(ARGV[i + 2]) or row.lease_ms)
+    if row.doubt == 2 then row.doubt = 1 end
     written[ARGV[i]] = true
     answer_ = 1
     if row.cancel ~= '' and row.cleaning == 0 then answer_ = cjson.decode(row.cancel).reason end

@@ -28,6 +28,7 @@ for k = 1, n do
   local i, value = 9 * k - 7, values[k]
   local state, level, flags, seq, fence
   if value then state, level, flags, seq, fence = struct.unpack('<BBHdd', value) end
+  if flags then flags = flags - bit.band(flags, 384) end -- who holds it, and how, does not matter any more
   local simple = state == RUNNING and flags <= 1 and fence == tonumber(ARGV[i + 1])
   local ttl = ARGV[i + 5]
   if simple and ARGV[i + 2] == 'F' and ARGV[i + 8] == '' and ttl ~= '0' and not seen[ARGV[i]] then

@@ -56,7 +56,9 @@ class PartitionedBroker:
         faults = [answer for answer in answers if isinstance(answer, EngineError)]
         raise PartlyPublishedError(answers) if published else faults[0]
 
-    async def claim(self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False) -> Claimed:
+    async def claim(
+        self, queues: Sequence[str], limit: int, worker: str, *, strict: bool = False, renews: bool = False
+    ) -> Claimed:
         self._turns[worker] += 1
         found: list[Delivery] = []
         dues: list[int] = []
@@ -69,7 +71,8 @@ class PartitionedBroker:
                     continue
                 try:
                     part = await self._parts.of(queue)
-                    claimed = await part.broker.claim((queue,), limit - len(found), worker, strict=strict)
+                    room = limit - len(found)
+                    claimed = await part.broker.claim((queue,), room, worker, strict=strict, renews=renews)
                 except EngineError as said:
                     fault = said
                     self._parts.lost(queue, said)

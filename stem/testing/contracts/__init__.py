@@ -1,5 +1,5 @@
 """What every engine must pass, as test classes to inherit from: one module a role; that of the broker is put together
-from `publishing`, `claiming`, `cancelling`, `settling` and `bells`.
+from `publishing`, `claiming`, `cancelling`, `settling`, `bells` and `clock`.
 
 A suite is plugged in by one fixture and a class a role:
 
@@ -43,6 +43,7 @@ _MORE = (
     "cancel",
     "settle",
     "bells",
+    "clock",
     "steps",
     "sharing",
     "workflows",

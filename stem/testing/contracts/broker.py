@@ -27,12 +27,13 @@ from stem.testing.contracts import (
 from stem.testing.contracts.bells import BellContract
 from stem.testing.contracts.cancelling import CancelContract
 from stem.testing.contracts.claiming import ClaimContract
+from stem.testing.contracts.clock import ClockContract
 from stem.testing.contracts.publishing import PublishContract
 from stem.testing.contracts.settling import SettleContract
 from stem.testing.contracts.steps import restart
 
 
-class BrokerContract(PublishContract, ClaimContract, CancelContract, SettleContract, BellContract):
+class BrokerContract(PublishContract, ClaimContract, CancelContract, SettleContract, BellContract, ClockContract):
     """The Broker of an engine."""
 
     async def test_what_is_over_and_swept_leaves_nothing_behind(self, engine: Engine) -> None:

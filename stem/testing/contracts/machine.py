@@ -151,10 +151,11 @@ class EngineMachine(RuleBasedStateMachine):
         )
         self.both(lambda e: e.broker.publish([one]))
 
-    @rule(queues=st.sampled_from((("q",), ("r",), ("q", "r"))), limit=st.integers(1, 4))
-    def claim(self, queues: tuple[str, ...], limit: int) -> None:
+    @rule(queues=st.sampled_from((("q",), ("r",), ("q", "r"))), limit=st.integers(1, 4), renews=st.booleans())
+    def claim(self, queues: tuple[str, ...], limit: int, renews: bool) -> None:  # noqa: FBT001 - drawn
         expected, found = (
-            self.run(e.broker.claim(queues, limit, "w", strict=True)).deliveries for e in (self.oracle, self.engine)
+            self.run(e.broker.claim(queues, limit, "w", strict=True, renews=renews)).deliveries
+            for e in (self.oracle, self.engine)
         )
         assert [_shown(one) for one in found] == [_shown(one) for one in expected]
         self.deliveries += zip(expected, found, strict=True)

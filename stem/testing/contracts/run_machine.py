@@ -148,15 +148,15 @@ class RunMachine(RuleBasedStateMachine):
         self.known.add(run)
         self.both(lambda e: e.workflows.start([one]))
 
-    @rule(limit=st.sampled_from((1, 10)))
-    def claim(self, limit: int) -> None:
+    @rule(limit=st.sampled_from((1, 10)), renews=st.booleans())
+    def claim(self, limit: int, renews: bool) -> None:  # noqa: FBT001 - drawn
         """All that is due, or one; in which order is each engine's own affair, so one is claimed when one is due."""
         if limit == 1:
             due = [one for one in self.run(self._due(self.oracle)) if one]
             if len(due) != 1:
                 return
         expected, found = (
-            sorted(self.run(e.workflows.claim([LINE], limit, "w")).runs, key=lambda one: one.id)
+            sorted(self.run(e.workflows.claim([LINE], limit, "w", renews=renews)).runs, key=lambda one: one.id)
             for e in (self.oracle, self.engine)
         )
         assert [_shown(one) for one in found] == [_shown(one) for one in expected]

@@ -1,10 +1,21 @@
 -- uses: line limits unique sleepers watchers
 -- A claim of any kind; see claim.lua.
 local PROMOTE = 100
-local limit, worker, address, strict = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
+local limit, worker, address, strict = tonumber(ARGV[2]), ARGV[3], ARGV[4], string.find(ARGV[5], 's', 1, true)
 local queues = {unpack(ARGV, 6)}
+local renews = string.find(ARGV[5], 'r', 1, true)
 local taken, looked, fence, size = {-1}, LOOK, nil, 0
 local promoted_left = {}
+
+-- Once, a lease that has ended is doubted, when its holder renews its leases: `doubt_ms` in core/lease.py.
+local function is_doubted(id, job)
+  if not has(job, RENEWS) or has(job, DOUBTED) then return false end
+  local every = math.max(50, math.floor(job[LEASE] / 3))
+  mark(job, DOUBTED)
+  hold(job[QUEUE], id, now + every + math.min(500, math.floor(every / 2)))
+  save(id, job)
+  return true
+end
 
 -- Back in line: what was put aside until now, and what was lost; how many.
 local function promote(queue)
@@ -22,11 +33,14 @@ local function promote(queue)
     count(queue, 'delayed', -#due)
   end
   local lost = call('ZRANGEBYSCORE', P .. 'l:' .. queue, '-inf', now, 'LIMIT', 0, PROMOTE)
+  local doubted = 0
   if #lost > 0 then
     load(lost)
     for i = 1, #lost do
       local job = find(lost[i])
-      if job then
+      if job and is_doubted(lost[i], job) then
+        doubted = doubted + 1
+      elseif job then
         job[LOSSES] = job[LOSSES] + 1
         job[CHANGES] = job[CHANGES] + 1
         count(queue, 'lost', 1)
@@ -40,7 +54,7 @@ local function promote(queue)
       end
     end
   end
-  return #due + #lost
+  return #due + #lost - doubted
 end
 
 -- Why a job is handed out only to be settled, as core/lease.py decides.
@@ -55,6 +69,7 @@ local function hand_out(id, job, bytes, why)
   job[STATE], job[WORKER], job[STARTED], job[FENCE] = RUNNING, worker, now, fence
   job[DELIVERIES], job[CHANGES] = job[DELIVERIES] + 1, job[CHANGES] + 1
   count(job[QUEUE], 'running', 1)
+  if renews then mark(job, RENEWS) end
   hold(job[QUEUE], id, now + job[LEASE])
   if has(job, UNTIL_START) then free_unique(id, job) end
   jobs[id], dirty[id] = job, struct.pack(WHOLE, unpack(job, 1, 20))
@@ -190,7 +205,8 @@ for queue, jobs_ in pairs(promoted_left) do ring(queue, jobs_) end
 if looked == 0 then
   taken[1] = -2
 else
-  local due = first_of(P .. 'pt')
+  local due, latest = first_of(P .. 'pt'), call('ZRANGE', P .. 'ps', -1, -1, 'WITHSCORES')[2]
+  if latest and tonumber(latest) > now then due = now end
   for _, queue in ipairs(queues) do
     local at = next_timer(queue)
     if at and (not due or at < due) then due = at end

@@ -7,8 +7,9 @@ local SETTLED, ENQUEUED, READY, EXPIRES, STARTED = 10, 11, 12, 13, 14
 local MAX_LOSSES, LEASE, TTL, QUEUE, TASK, WORKER = 15, 16, 17, 18, 19, 20
 local WHOLE = HEAD .. 'I4ddsss'
 
--- Flags: envelope in 'm:'; limit or rate key; counted under its limit; unique key, let go at the start; cancel asked.
-local OWN, LIMITED, COUNTED, UNIQUE, UNTIL_START, CANCEL, EXTRA = 1, 2, 4, 8, 16, 32, 64
+-- Flags: envelope in 'm:'; limit or rate key; counted under its limit; unique key, let go at the start; cancel asked;
+-- something in 'x:'; its worker renews its lease, and should have.
+local OWN, LIMITED, COUNTED, UNIQUE, UNTIL_START, CANCEL, EXTRA, RENEWS, DOUBTED = 1, 2, 4, 8, 16, 32, 64, 128, 256
 
 local jobs, strings, dirty, gone = {}, {}, {}, {}
 

@@ -1,7 +1,8 @@
 -- uses: base job line rate watchers
 -- Hash 'lim' name -> 'count|per|burst|running' in force; string 'v:<key>' level of a bucket; hash 'rc' key -> running;
 -- zset 'k:<queue>|<key>' jobs parked under a key, by order of arrival; set 'kq:<key>' of their queues; set 'qk:<queue>'
--- of their keys; set 'pk:<name>' of the keys of a limit that have parked jobs; zset 'pt' of when to look at a key again.
+-- of their keys; set 'pk:<name>' of the keys of a limit that have parked jobs; zsets 'pt' of
+-- when to look at a key again, and 'ps' of when that was set.
 
 local rows = {}
 local LEVEL = '<ddd'
@@ -41,6 +42,7 @@ end
 local function look_again_in(key, ms)
   local due, set = now + math.max(1, ms), call('ZSCORE', P .. 'pt', key)
   if not set or due < tonumber(set) then call('ZADD', P .. 'pt', due, key) end
+  call('ZADD', P .. 'ps', now, key)
 end
 
 local function take_token(key)
@@ -123,10 +125,18 @@ local function is_freed_by_time(key, most)
   return false
 end
 
+-- Keys whose timer is due, or was set before the clock went back: none is later than its bucket takes to fill.
+local function due_keys()
+  local due = call('ZRANGEBYSCORE', P .. 'pt', '-inf', now, 'LIMIT', 0, 100)
+  if #due > 0 then return due end
+  return call('ZRANGEBYSCORE', P .. 'ps', '(' .. string.format('%.0f', now), '+inf', 'LIMIT', 0, 100)
+end
+
 -- Move as many parked jobs back as there are tokens, for each key whose timer is due.
 local function unpark_due()
-  for _, key in ipairs(call('ZRANGEBYSCORE', P .. 'pt', '-inf', now, 'LIMIT', 0, 100)) do
+  for _, key in ipairs(due_keys()) do
     call('ZREM', P .. 'pt', key)
+    call('ZREM', P .. 'ps', key)
     local bucket, most = limit_of(key)
     if not bucket then
       unpark(key, LOOK)
@@ -152,6 +162,8 @@ end
 -- Out of the numbers of what runs; room for the next of its limit.
 local function stop_running(id, job)
   count(job[QUEUE], 'running', -1)
+  unmark(job, RENEWS)
+  unmark(job, DOUBTED)
   let_go(job[QUEUE], id)
   if has(job, COUNTED) then
     unmark(job, COUNTED)
