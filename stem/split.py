@@ -14,7 +14,7 @@ import msgspec
 
 from stem.contracts.broker import Broker, Settled
 from stem.contracts.engine import Engine, Finding
-from stem.contracts.jobs import JobFilter, JobRow, Jobs
+from stem.contracts.jobs import LOOK, JobFilter, JobPage, JobRow, Jobs
 from stem.contracts.results import Kept, Results
 from stem.core.record import is_elsewhere, without_value
 from stem.core.settle import Finish, Settlement
@@ -130,8 +130,8 @@ class SplitJobs:
         (record,) = await self._results.get([job_id])
         return msgspec.structs.replace(row, record=record or row.record)
 
-    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[JobRow], str]:
-        return await self._jobs.page(which, limit=limit, cursor=cursor)
+    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "", look: int = LOOK) -> JobPage:
+        return await self._jobs.page(which, limit=limit, cursor=cursor, look=look)
 
 
 def _parted(one: Settlement) -> tuple[Settlement, Kept | None]:

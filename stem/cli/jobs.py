@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from stem.cli.find import app_without_tasks
-from stem.cli.output import Column, age, emit, facts, note, one_line, table
+from stem.cli.output import Column, age, emit, facts, many, note, one_line, table
 from stem.cli.root import Group, Said, said, say, wait_for
 from stem.errors import UnknownJobError
 from stem.values import plain
 
 if TYPE_CHECKING:
+    from stem.client.jobs import JobsPage
     from stem.core.job import Job
 
 STATES: Final = ("queued", "delayed", "parked", "running", "succeeded", "failed", "cancelled")
@@ -44,17 +45,21 @@ def ls(asked: Said, states: tuple[Any, ...], queue: str, task: str, limit: int, 
     """List jobs, newest first."""
     app = app_without_tasks(asked)
 
-    async def work() -> tuple[list[Job], str]:
+    async def work() -> JobsPage:
         async with app:
-            return await app.jobs.list(states=states, queue=queue, task=task, limit=limit, cursor=cursor)
+            return await app.jobs.page(states=states, queue=queue, task=task, limit=limit, cursor=cursor)
 
-    jobs, more = wait_for(work())
+    page = wait_for(work())
     if asked.json:
-        emit({"jobs": jobs, "cursor": more})
+        emit(page)
         return
-    table(COLUMNS, [_row(job) for job in jobs], empty="no jobs")
-    if more:
-        note(f"there are more: --cursor {more}")
+    short = bool(page.cursor) and len(page.jobs) < limit
+    table(COLUMNS, [_row(job) for job in page.jobs], empty="no such jobs among the newest" if short else "no jobs")
+    if short:
+        back = f", back to {_moment(page.back_to)}" if page.back_to is not None else ""
+        note(f"{many(page.looked, 'job')} were looked at{back}; look further back with --cursor {page.cursor}")
+    elif page.cursor:
+        note(f"there are more: --cursor {page.cursor}")
 
 
 @command.command("show")

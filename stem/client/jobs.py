@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+import msgspec
 
 from stem.client.handle import cancel
 from stem.client.views import job as job_view
@@ -10,9 +13,19 @@ from stem.clock import Clock
 from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter
 from stem.core.cursor import page_size
+from stem.core.duration import instant
 from stem.core.job import Job
 from stem.core.states import JobState
 from stem.errors import UnknownJobError
+
+
+class JobsPage(msgspec.Struct, frozen=True):
+    """Jobs, newest first; the cursor of the next page ("" at the end); how many jobs were looked at, and back to when."""
+
+    jobs: list[Job]
+    cursor: str
+    looked: int
+    back_to: datetime | None
 
 
 class JobsView:
@@ -32,10 +45,18 @@ class JobsView:
         self, *, states: tuple[JobState, ...] = (), queue: str = "", task: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[list[Job], str]:
         """A page of jobs, newest first, and the cursor of the next page ("" at the end)."""
+        page = await self.page(states=states, queue=queue, task=task, limit=limit, cursor=cursor)
+        return page.jobs, page.cursor
+
+    async def page(
+        self, *, states: tuple[JobState, ...] = (), queue: str = "", task: str = "", limit: int = 50, cursor: str = ""
+    ) -> JobsPage:
+        """The same, and how far back it looked: a page looks at 2,000 jobs at most, and may be short for that."""
         page_size(limit)
         which = JobFilter(states=states, queue=queue, task=task)
-        rows, more = await self._engine().jobs.page(which, limit=limit, cursor=cursor)
-        return [job_view(row) for row in rows], more
+        page = await self._engine().jobs.page(which, limit=limit, cursor=cursor)
+        back_to = None if page.back_to is None else instant(page.back_to)
+        return JobsPage([job_view(row) for row in page.rows], page.cursor, page.looked, back_to)
 
     async def all(self, *, states: tuple[JobState, ...] = (), queue: str = "", task: str = "") -> AsyncIterator[Job]:
         """Every such job, page by page."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -39,12 +39,42 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
     envelope: bytes = b""
 
 
+#: Jobs that one page looks at, at most.
+LOOK: Final = 2_000
+
+
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs a list shows; an empty field shows all."""
 
     states: tuple[JobState, ...] = ()
     queue: str = ""
     task: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it shows all."""
+        return not self.states and not self.queue and not self.task
+
+    def shows(self, row: JobRow) -> bool:
+        """Whether this job is shown."""
+        return (
+            (not self.states or row.state in self.states)
+            and self.queue in {"", row.queue}
+            and self.task in {"", row.task}
+        )
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """Some jobs, newest first, and the cursor of the next page ("" at the end).
+
+    A page that is short is not the end: a filter may have left nothing of the `looked` jobs that were looked at, back to
+    the one that was enqueued, or that ended, at `back_to` (unix ms; None when no job was looked at).
+    """
+
+    rows: list[JobRow]
+    cursor: str = ""
+    looked: int = 0
+    back_to: int | None = None
 
 
 class Jobs(Protocol):
@@ -54,8 +84,8 @@ class Jobs(Protocol):
         """The job with its envelope while there is one; None when the id is not known."""
         ...
 
-    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[JobRow], str]:
-        """A page of jobs, newest first, without envelopes, and the cursor of the next page ("" at the end).
+    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "", look: int = LOOK) -> JobPage:
+        """A page of jobs, newest first, without envelopes. It looks at no more than `look` jobs.
 
         A page is cut by position, so jobs that come or go meanwhile neither repeat nor hide others.
         """

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from stem.errors import ConfigError
+
+T = TypeVar("T")
 
 
 def number(cursor: str) -> int | None:
@@ -37,3 +42,15 @@ def _is_number(text: str) -> bool:
 
 def _unknown(cursor: str) -> ConfigError:
     return ConfigError(f"a cursor is what the page before gave, found {cursor!r}; leave it out for the first page")
+
+
+def cut(rows: Sequence[tuple[int, T]], end: int, limit: int) -> tuple[list[tuple[int, T]], str]:
+    """The page of rows with their numbers, newest first, and the cursor of the next one.
+
+    `end`: everything with at least this number was looked at; 0: everything.
+    """
+    whole = [pair for pair in rows if pair[0] >= end]
+    page = whole[:limit]
+    if len(whole) > limit:
+        return page, str(page[-1][0])
+    return page, str(end) if end else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from stem.contracts.jobs import JobFilter, JobRow
+from stem.contracts.jobs import LOOK, JobFilter, JobPage, JobRow
 from stem.core import cursor as cursors
 from stem.memory.space import Space, StoredJob, StoredResult
 
@@ -25,7 +25,7 @@ class MemoryJobs:
                 return _live(job, envelope=True)
             return _finished(result) if result is not None else None
 
-    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[JobRow], str]:
+    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "", look: int = LOOK) -> JobPage:
         space, now = self._space, self._now()
         with space.lock:
             live = [(job.seq, _live(job)) for job in space.jobs.values()]
@@ -36,19 +36,19 @@ class MemoryJobs:
             ]
         before = cursors.number(cursor)
         rows = sorted(
-            ((seq, row) for seq, row in live + over if _fits(row, which) and (before is None or seq < before)),
-            key=lambda pair: -pair[0],
+            ((seq, row) for seq, row in live + over if _is_behind(seq, row, before, which)), key=lambda pair: -pair[0]
         )
-        page = rows[:limit]
-        return [row for _, row in page], str(page[-1][0]) if len(rows) > limit else ""
+        seen = rows[:look]
+        end = seen[-1][0] if len(rows) > look else 0
+        page, more = cursors.cut([pair for pair in seen if which.shows(pair[1])], end, limit)
+        last = seen[-1][1] if seen else None
+        back_to = None if last is None else last.finished_at or last.enqueued_at
+        return JobPage([row for _, row in page], more, len(seen), back_to)
 
 
-def _fits(row: JobRow, which: JobFilter) -> bool:
-    return (
-        (not which.states or row.state in which.states)
-        and which.queue in {"", row.queue}
-        and which.task in {"", row.task}
-    )
+def _is_behind(seq: int, row: JobRow, before: int | None, which: JobFilter) -> bool:
+    """Whether a page would come to it: of other states it sees nothing, as by an index."""
+    return (before is None or seq < before) and (not which.states or row.state in which.states)
 
 
 def _live(job: StoredJob, *, envelope: bool = False) -> JobRow:

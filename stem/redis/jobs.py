@@ -6,8 +6,11 @@ import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
-from stem.contracts.jobs import JobFilter, JobRow
+import msgspec
+
+from stem.contracts.jobs import LOOK, JobFilter, JobPage, JobRow
 from stem.core import cursor as cursors
+from stem.core.states import FINAL
 from stem.redis.names import safe
 from stem.redis.rows import CANCEL, FAILED, PARKED, RUNNING, STATES, Over, pairs, unpack_result, unpack_state
 from stem.redis.store import Store
@@ -35,62 +38,125 @@ class RedisJobs:
         state, lease, envelope, more = said
         return _live(job_id, state, lease, pairs(more), envelope)[1]
 
-    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[JobRow], str]:
+    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "", look: int = LOOK) -> JobPage:
         before = cursors.number(cursor)
-        rows = await self.rows(which, limit + 1, END if before is None else before)
-        page = rows[:limit]
-        return [row for _, row in page], str(page[-1][0]) if len(rows) > limit else ""
+        seen = await self.rows(which, limit + 1, END if before is None else before, look)
+        page, more = cursors.cut(seen.rows, seen.end, limit)
+        return JobPage([row for _, row in page], more, seen.looked, seen.back_to)
 
-    async def rows(self, which: JobFilter, limit: int, below: int) -> list[tuple[int, JobRow]]:
-        """Up to `limit` of the newest jobs with a number below this one, each with its number."""
+    async def rows(self, which: JobFilter, limit: int, below: int, look: int) -> Seen:
+        """Up to `limit` of the newest jobs that fit, with a number below this one."""
         queues = [safe(which.queue)] if which.queue else await self._queues()
-        rows = await self._live(which, queues, limit, below) + await self._over(which, limit, below)
-        rows.sort(key=lambda pair: -pair[0])
-        return rows[:limit]
+        wanted = set(which.states)
+        if wanted == {"running"}:
+            keys = [f"l:{queue}" for queue in queues]
+            return await self._of(which, [id_ for key in keys for id_ in await self._all_in(key)], below)
+        # a dead letter is listed where live jobs are, and what was cancelled before its start is not
+        places = [bool(wanted != {"succeeded"}), not wanted or bool(wanted & FINAL)]
+        share = max(1, look // sum(places))
+        seen = Seen()
+        if places[0] and wanted and wanted <= FINAL and await self._store.ask("ZCARD", self._key("dead")) <= share:
+            seen.add(await self._of(which, await self._all_in("dead"), below))
+        elif places[0]:
+            seen.add(await self._live(which, queues, limit, below, share))
+        if places[1]:
+            seen.add(await self._over(which, limit, below, share))
+        return seen
+
+    def _key(self, name: str) -> str:
+        return f"{self._store.prefix}{name}"
+
+    async def _all_in(self, name: str) -> list[bytes]:
+        """The ids in a zset that holds few: leases, as many as workers have slots, or a small number of dead letters."""
+        found: list[bytes] = await self._store.ask("ZRANGE", self._key(name), 0, -1)
+        return found
+
+    async def _of(self, which: JobFilter, ids: list[bytes], below: int) -> Seen:
+        """Those of these live jobs that fit."""
+        seen = Seen()
+        for start in range(0, len(ids), _SLICE):
+            said = await self._store.run("jobs", *ids[start : start + _SLICE])
+            rows = [_live(one[0].decode(), one[1], one[2], pairs(one[3])) for one in said]
+            seen.look_at([pair for pair in rows if pair[0] < below], which, count=len(rows))
+        seen.rows.sort(key=lambda pair: -pair[0])
+        return seen
 
     async def _queues(self) -> list[str]:
-        return [name.decode() for name in await self._store.ask("SMEMBERS", f"{self._store.prefix}qs")]
+        return [name.decode() for name in await self._store.ask("SMEMBERS", self._key("qs"))]
 
-    async def _live(self, which: JobFilter, queues: list[str], limit: int, below: int) -> list[tuple[int, JobRow]]:
+    async def _live(self, which: JobFilter, queues: list[str], limit: int, below: int, look: int) -> Seen:
         """The newest live jobs that fit, in slices: a filter may leave little of each."""
-        found: list[tuple[int, JobRow]] = []
-        wanted = min(limit, _SLICE)
-        while queues and len(found) < limit:
+        seen = Seen()
+        while queues and len(seen.rows) < limit:
+            if seen.looked >= look:
+                seen.end = below
+                break
+            wanted = min(limit, _SLICE, look - seen.looked)
             said = await self._store.run("live_jobs", below, wanted, *queues)
             rows = [_live(one[0].decode(), one[1], one[2], pairs(one[3])) for one in said]
             rows.sort(key=lambda pair: -pair[0])
-            if len(rows) > wanted:
-                rows = rows[:wanted]  # below them one place may have more than it was asked for
-            found += [pair for pair in rows if _fits(pair[1], which)]
+            rows = rows[:wanted]  # below them one place may have more than it was asked for
+            seen.look_at(rows, which)
             if len(rows) < wanted:
                 break
             below = rows[-1][0]
-        return found[:limit]
+        return seen
 
-    async def _over(self, which: JobFilter, limit: int, below: int) -> list[tuple[int, JobRow]]:
+    async def _over(self, which: JobFilter, limit: int, below: int, look: int) -> Seen:
         """The newest finished jobs that fit, from the index of the last ones."""
-        listed = await self._store.ask("LRANGE", f"{self._store.prefix}recent", 0, -1)
-        known = {entry[_NUMBER.size :]: int(_NUMBER.unpack_from(entry)[0]) for entry in reversed(listed)}
-        order = sorted((seq, job_id) for job_id, seq in known.items() if seq < below)[::-1]
-        found: list[tuple[int, JobRow]] = []
-        while order and len(found) < limit:
-            part, order = order[:_SLICE], order[_SLICE:]
+        seen = Seen()
+        order = [one for one in await self._listed(which) if one[0] < below]
+        while order and len(seen.rows) < limit:
+            if seen.looked >= look:
+                seen.end = order[0][0] + 1
+                break
+            size = min(_SLICE, look - seen.looked)
+            part, order = order[:size], order[size:]
             values = await self._store.run("finished_jobs", *(job_id for _, job_id in part))
-            for (seq, job_id), value in zip(part, values, strict=True):
-                if not value or (over := unpack_result(value)).seq != seq:
-                    continue
-                row = _finished(job_id.decode(), over)
-                if _fits(row, which):
-                    found.append((seq, row))
-        return found[:limit]
+            rows = [
+                (seq, _finished(job_id.decode(), over))
+                for (seq, job_id), value in zip(part, values, strict=True)
+                if value and (over := unpack_result(value)).seq == seq
+            ]
+            seen.look_at(rows, which, count=len(part))
+        return seen
+
+    async def _listed(self, which: JobFilter) -> list[tuple[int, bytes]]:
+        """Numbers and ids of the last finished jobs, the newest arrival first; of those that did not succeed more."""
+        outcomes = sorted(set(which.states) & {"failed", "cancelled"})
+        names = (
+            [f"recent:{one}" for one in outcomes]
+            if outcomes and set(which.states) <= FINAL - {"succeeded"}
+            else ["recent"]
+        )
+        known: dict[bytes, int] = {}
+        for name in names:
+            listed = await self._store.ask("LRANGE", self._key(name), 0, -1)
+            known |= {entry[_NUMBER.size :]: int(_NUMBER.unpack_from(entry)[0]) for entry in reversed(listed)}
+        return sorted(((seq, job_id) for job_id, seq in known.items()), reverse=True)
 
 
-def _fits(row: JobRow, which: JobFilter) -> bool:
-    return (
-        (not which.states or row.state in which.states)
-        and which.queue in {"", row.queue}
-        and which.task in {"", row.task}
-    )
+class Seen(msgspec.Struct):
+    """What was looked at: the rows that fit with their numbers, and the number from which on everything was."""
+
+    rows: list[tuple[int, JobRow]] = []
+    end: int = 0
+    looked: int = 0
+    back_to: int | None = None
+
+    def look_at(self, rows: list[tuple[int, JobRow]], which: JobFilter, *, count: int | None = None) -> None:
+        """Take those that fit."""
+        self.rows += [pair for pair in rows if which.shows(pair[1])]
+        self.looked += len(rows) if count is None else count
+        if rows:
+            self.back_to = rows[-1][1].finished_at or rows[-1][1].enqueued_at
+
+    def add(self, other: Seen) -> None:
+        """The rows of another place among these."""
+        self.rows = sorted([*self.rows, *other.rows], key=lambda pair: -pair[0])
+        self.end, self.looked = max(self.end, other.end), self.looked + other.looked
+        known = [one for one in (self.back_to, other.back_to) if one is not None]
+        self.back_to = max(known, default=None)
 
 
 def _live(

@@ -79,10 +79,9 @@ class Store:
         self._check_process()
         while self._later:
             await asyncio.wait(set(self._later))
-        self._closed = True
         if self._line is not None and self._line.alive:
-            sent = [self._send(self._line, script("get_up"), ("", safe(worker))) for worker in self.bells.naps.listed()]
-            await asyncio.gather(*sent, return_exceptions=True)
+            await asyncio.gather(*(self._quietly("get_up", ("", safe(one))) for one in self.bells.naps.listed()))
+        self._closed = True
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)

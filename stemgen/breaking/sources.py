@@ -136,7 +136,8 @@ async def _waiting(engine: Engine) -> tuple[set[tuple[str, str]], bool]:
     found: set[tuple[str, str]] = set()
     which, cursor, seen = JobFilter(states=("queued", "delayed", "parked", "running", "failed")), "", 0
     while seen < _MOST:
-        rows, cursor = await engine.jobs.page(which, limit=_PAGE, cursor=cursor)
+        page = await engine.jobs.page(which, limit=_PAGE, cursor=cursor, look=_MOST)
+        rows, cursor = page.rows, page.cursor
         for row in rows:
             job = await engine.jobs.get(row.id)
             try:

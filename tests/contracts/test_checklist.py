@@ -137,6 +137,7 @@ PROMISES = {
     130: "a step of the clock takes nothing from a worker that lives",
     131: "a lease that should have been renewed is doubted once",
     132: "what is parked for a rate outlasts a step of the clock; a delay does not",
+    133: "a page looks at a bounded number of jobs, and says how far back",
     129: "a job given back unrun keeps its losses and waits",
 }
 #: Promises that no contract suite can hold alone: what holds them instead, by file.

@@ -11,7 +11,7 @@ if not job then
   if one[3] == 'F' then
     local nobody = {[SETTLED] = -1, [SEQ] = next_numbers('seq', 1), [DELIVERIES] = 0, [QUEUE] = '', [TASK] = '', [WORKER] = ''}
     keep(id, nobody, CANCELLED, one[5], one[6])
-    list_finished(id, nobody)
+    list_finished(id, nobody, CANCELLED)
     tell_ended(id)
     flush()
   end

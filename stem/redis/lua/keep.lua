@@ -8,7 +8,7 @@ for i = 2, #ARGV, 7 do
     local job = {[SETTLED] = fence, [SEQ] = next_numbers('seq', 1), [DELIVERIES] = 0, [QUEUE] = ARGV[i + 2],
       [TASK] = ARGV[i + 3], [WORKER] = ''}
     keep(id, job, tonumber(ARGV[i + 4]), ARGV[i + 5], ARGV[i + 6])
-    list_finished(id, job)
+    list_finished(id, job, tonumber(ARGV[i + 4]))
     tell_ended(id)
   end
 end

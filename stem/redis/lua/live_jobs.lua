@@ -1,6 +1,6 @@
 -- live_jobs(skew, before, limit, queue...) -> {{id, state, lease until or '', {name, value...}}...}
 -- The newest live jobs with a number below `before`, newest first: up to `limit` of each place in which they may lie.
--- uses: line
+-- uses: line rows
 local before, limit = ARGV[2], tonumber(ARGV[3])
 local ids, answers = {}, {}
 for i = 4, #ARGV do
@@ -14,13 +14,5 @@ for i = 4, #ARGV do
     end
   end
 end
-load(ids)
-for i = 1, #ids do
-  local job = find(ids[i])
-  if job then
-    local lease = job[STATE] == RUNNING and call('ZSCORE', P .. 'l:' .. job[QUEUE], ids[i]) or ''
-    local more = has(job, EXTRA) and call('HGETALL', P .. 'x:' .. ids[i]) or {}
-    answers[#answers + 1] = {ids[i], strings[ids[i]], lease, more}
-  end
-end
+add_rows(ids, answers)
 return answers

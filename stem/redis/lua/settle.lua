@@ -10,7 +10,7 @@ for i = 2, #ARGV, 9 do
   keys[n] = P .. 't:' .. ARGV[i]
 end
 local values = mget(keys)
-local ended, listed, seen, queues = {}, {}, {}, {}
+local ended, listed, listed_cancelled, seen, queues = {}, {}, {}, {}, {}
 local line, line_queue, line_level
 
 -- What leaves one level of a queue.
@@ -46,6 +46,7 @@ for k = 1, n do
     if ARGV[i + 3] == '4' then line.succeeded = line.succeeded + 1 else line.cancelled = line.cancelled + 1 end
     ended[#ended + 1] = keys[k]
     listed[#listed + 1] = string.sub(value, 5, 12) .. id
+    if ARGV[i + 3] ~= '4' then listed_cancelled[#listed_cancelled + 1] = listed[#listed] end
     call('SET', P .. 'r:' .. id, struct.pack('<Bdd', ARGV[i + 3], now, now + ttl) .. string.sub(value, 5, 24)
       .. string.sub(value, 97) .. ARGV[i + 4], 'PX', ttl)
     answers[k] = 1
@@ -65,5 +66,6 @@ for queue, here in pairs(queues) do
 end
 many('UNLINK', ended)
 note_finished(listed)
+note_finished(listed_cancelled, 'recent:cancelled', 2000)
 if #others > 0 then slowly(others, answers) end
 return answers

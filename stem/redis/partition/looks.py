@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stem.contracts.dead_letters import DeadFilter, DeadLetter, Replayed
-from stem.contracts.jobs import JobFilter, JobRow
+from stem.contracts.jobs import LOOK, JobFilter, JobPage, JobRow
 from stem.contracts.limiter import Grant
 from stem.contracts.queues import QueueStats
 from stem.contracts.results import Kept
@@ -13,7 +13,7 @@ from stem.core import cursor as cursors
 from stem.core.limit import LimitRow
 from stem.errors import EngineError
 from stem.redis.engine import RedisEngine
-from stem.redis.jobs import END
+from stem.redis.jobs import END, Seen
 from stem.redis.partition.parts import Parts, in_groups
 from stem.redis.partition.post import Post
 
@@ -54,20 +54,25 @@ class PartitionedJobs:
         row = None if place is None else await place.jobs.get(job_id)
         return row or await self._parts.first(lambda part: part.jobs.get(job_id))
 
-    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "") -> tuple[list[JobRow], str]:
+    async def page(self, which: JobFilter, *, limit: int = 50, cursor: str = "", look: int = LOOK) -> JobPage:
         """Numbers are by the clock, so those of different queues go together; equal ones are told apart by the queue."""
         place = cursors.moment(cursor)
         queues = [which.queue] if which.queue else await self._parts.queues()
         rows: list[tuple[int, str, JobRow]] = []
+        whole = Seen()
         for queue in queues:
             part = await self._parts.known(queue)
             if part is not None:
                 below = END if place is None else place[0] + (queue > place[1])
-                found = await part.jobs.rows(which, limit + 1, below)
-                rows += [(-number, queue, row) for number, row in found]
-        rows.sort(key=lambda one: one[:2])
+                seen = await part.jobs.rows(which, limit + 1, below, max(1, look // len(queues)))
+                rows += [(-number, queue, row) for number, row in seen.rows]
+                whole.add(Seen([], seen.end, seen.looked, seen.back_to))
+        rows = sorted((one for one in rows if -one[0] >= whole.end), key=lambda one: one[:2])
         page = rows[:limit]
-        return [row for _, _, row in page], f"{-page[-1][0]}:{page[-1][1]}" if len(rows) > limit else ""
+        # else below the last number that every part has looked at: no queue is named "", and all come behind it
+        rest = f"{whole.end - 1}:" if whole.end else ""
+        more = f"{-page[-1][0]}:{page[-1][1]}" if len(rows) > limit else rest
+        return JobPage([row for _, _, row in page], more, whole.looked, whole.back_to)
 
 
 class PartitionedDeadLetters:

@@ -10,7 +10,7 @@ import pytest
 from stem.contracts.broker import Renewal
 from stem.contracts.dead_letters import DeadFilter
 from stem.contracts.engine import Engine
-from stem.contracts.jobs import JobFilter
+from stem.contracts.jobs import JobFilter, JobPage
 from stem.contracts.schedules import Entry
 from stem.core.limit import LimitRow
 from stem.core.unique import UniqueClaim
@@ -60,7 +60,7 @@ class EngineContract(Contract):
 
         assert await take(away) == []
         assert await away.queues.all() == []
-        assert await away.jobs.page(JobFilter()) == ([], "")
+        assert await away.jobs.page(JobFilter()) == JobPage([])
         assert await away.dead_letters.page(DeadFilter()) == ([], "")
         assert await away.results.get(["done", "dead"]) == [None, None]
         assert await away.limiter.rows() == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from stem.contracts.broker import Renewal
 from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter, JobRow
@@ -38,7 +40,8 @@ async def _pages(engine: Engine, which: JobFilter, limit: int) -> list[str]:
     found: list[str] = []
     cursor = ""
     while True:
-        rows, cursor = await engine.jobs.page(which, limit=limit, cursor=cursor)
+        page = await engine.jobs.page(which, limit=limit, cursor=cursor)
+        rows, cursor = page.rows, page.cursor
         assert len(rows) <= limit
         found += [row.id for row in rows]
         if not cursor:
@@ -57,7 +60,8 @@ class JobsContract(Contract):
         seen: list[str] = []
         cursor = ""
         for _ in range(4):
-            rows, cursor = await engine.jobs.page(JobFilter(), limit=5, cursor=cursor)
+            page = await engine.jobs.page(JobFilter(), limit=5, cursor=cursor)
+            rows, cursor = page.rows, page.cursor
             seen += [row.id for row in rows]
             for delivery in await take(engine, limit=3):
                 await settle_one(engine, done(delivery))
@@ -154,7 +158,8 @@ class JobsContract(Contract):
 
     async def test_a_page_shows_the_newest_first_without_envelopes(self, engine: Engine) -> None:
         await publish(engine, *[submission(f"job-{number}") for number in range(5)])
-        rows, cursor = await engine.jobs.page(JobFilter())
+        page = await engine.jobs.page(JobFilter())
+        rows, cursor = page.rows, page.cursor
         assert [row.id for row in rows] == [f"job-{number}" for number in range(4, -1, -1)]
         assert {row.envelope for row in rows} == {b""}
         assert cursor == ""
@@ -170,12 +175,14 @@ class JobsContract(Contract):
         """Checklist: 63."""
         ids = [f"job-{number:02}" for number in range(12)]
         await publish(engine, *[submission(one) for one in ids])
-        first, cursor = await engine.jobs.page(JobFilter(), limit=4)
+        page = await engine.jobs.page(JobFilter(), limit=4)
+        first, cursor = page.rows, page.cursor
         await publish(engine, submission("new"))
         await settle_one(engine, done(await take_one(engine)))
-        second, cursor = await engine.jobs.page(JobFilter(), limit=4, cursor=cursor)
+        page = await engine.jobs.page(JobFilter(), limit=4, cursor=cursor)
+        second, cursor = page.rows, page.cursor
         await publish(engine, submission("newer"))
-        third, _ = await engine.jobs.page(JobFilter(), limit=4, cursor=cursor)
+        third = (await engine.jobs.page(JobFilter(), limit=4, cursor=cursor)).rows
         seen = [row.id for row in (*first, *second, *third)]
         assert [one for one in seen if one != "job-00"] == ids[:0:-1]
 
@@ -204,7 +211,7 @@ class JobsContract(Contract):
         await cancel(engine, "cancelled")
         await park(engine, "parked", running="running")
         await publish(engine, submission("delayed", delay_ms=60_000), submission("queued"))
-        rows, _ = await engine.jobs.page(JobFilter())
+        rows = (await engine.jobs.page(JobFilter())).rows
         assert sorted((row.id, row.state) for row in rows) == sorted((row.id, row.id) for row in rows)
         assert len(rows) == 7
 
@@ -215,3 +222,58 @@ class JobsContract(Contract):
         (delivery,) = await take(engine)
         await settle_one(engine, bury(delivery))
         assert await _pages(engine, JobFilter(), 10) == ["a"]
+
+    @pytest.mark.parametrize(
+        "which", [JobFilter(task="none"), JobFilter(queue="none", states=("queued",)), JobFilter(states=("failed",))]
+    )
+    async def test_a_page_of_a_filter_that_fits_nothing_looks_at_a_bounded_number_of_jobs(
+        self, engine: Engine, which: JobFilter
+    ) -> None:
+        """Checklist: 133."""
+        await run(engine, *[submission(f"done-{n}") for n in range(30)])
+        await publish(engine, *[submission(f"live-{n}") for n in range(30)])
+        cursor, pages = "", 0
+        while True:
+            page = await engine.jobs.page(which, limit=10, cursor=cursor, look=20)
+            assert page.rows == []
+            assert page.looked <= 20 + 10
+            pages += 1
+            cursor = page.cursor
+            if not cursor:
+                break
+        assert pages <= 8
+
+    @pytest.mark.parametrize("look", [5, 20, 2_000])
+    async def test_pages_of_a_filter_show_each_job_that_fits_once_however_little_they_look_at(
+        self, engine: Engine, look: int
+    ) -> None:
+        """Checklist: 63, 133."""
+        for n in range(12):
+            await run(engine, submission(f"done-{n:02}", task="rare" if n % 4 == 0 else "often"))
+            await publish(engine, submission(f"live-{n:02}", "other", task="rare" if n % 3 == 0 else "often"))
+        found: list[str] = []
+        cursor, back = "", []
+        for _ in range(40):
+            page = await engine.jobs.page(JobFilter(task="rare"), limit=3, cursor=cursor, look=look)
+            found += [row.id for row in page.rows]
+            back += [page.back_to] if page.back_to is not None else []
+            cursor = page.cursor
+            if not cursor:
+                break
+        assert cursor == ""
+        assert sorted(found) == ["done-00", "done-04", "done-08", "live-00", "live-03", "live-06", "live-09"]
+        assert len(found) == len(set(found))
+        assert back
+
+    async def test_what_runs_and_what_failed_is_found_behind_many_others(self, engine: Engine) -> None:
+        """Checklist: 133. Few are looked at where the store knows the state."""
+        await publish(engine, submission("runs"), submission("fails"))
+        first, second = await take(engine, limit=2)
+        assert [first.id, second.id] == ["runs", "fails"]
+        await settle_one(engine, bury(second))
+        await run(engine, *[submission(f"done-{n}", "other") for n in range(60)])
+        await publish(engine, *[submission(f"live-{n}", "other") for n in range(60)])
+        for which, job_id in ((JobFilter(states=("running",)), "runs"), (JobFilter(states=("failed",)), "fails")):
+            page = await engine.jobs.page(which, look=20)
+            assert [row.id for row in page.rows] == [job_id]
+            assert page.looked <= 20

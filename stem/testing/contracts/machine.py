@@ -253,7 +253,8 @@ class EngineMachine(RuleBasedStateMachine):
         """Checklist: 97."""
         for queue in _QUEUES:
             stats = self.run(self.engine.queues.stats(queue))
-            rows, cursor = self.run(self.engine.jobs.page(JobFilter(queue=queue), limit=1_000))
+            page = self.run(self.engine.jobs.page(JobFilter(queue=queue), limit=1_000))
+            rows, cursor = page.rows, page.cursor
             letters, _ = self.run(self.engine.dead_letters.page(DeadFilter(queue=queue), limit=1_000))
             states: Counter[str] = Counter(row.state for row in rows)
             assert cursor == ""

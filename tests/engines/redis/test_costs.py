@@ -58,7 +58,7 @@ async def looking(engine: RedisEngine) -> None:
 
 
 async def paging(engine: RedisEngine) -> None:
-    assert len((await engine.jobs.page(JobFilter(), limit=5))[0]) == 5
+    assert len((await engine.jobs.page(JobFilter(), limit=5)).rows) == 5
     assert len((await engine.dead_letters.page(DeadFilter(), limit=5))[0]) == 5
 
 

@@ -138,9 +138,11 @@ async def test_jobs_of_all_queues_are_listed_newest_first_and_none_twice(
             pass  # within a tenth of a millisecond nothing is newer
     await run(engine, *[submission(f"done-{queue}", queue) for queue in QUEUES])
     await dead(engine, *[submission(f"dead-{queue}", queue) for queue in QUEUES])
-    rows, cursor = await other.jobs.page(JobFilter(), limit=7)
+    page = await other.jobs.page(JobFilter(), limit=7)
+    rows, cursor = page.rows, page.cursor
     while cursor:
-        more, cursor = await other.jobs.page(JobFilter(), limit=7, cursor=cursor)
+        page = await other.jobs.page(JobFilter(), limit=7, cursor=cursor)
+        more, cursor = page.rows, page.cursor
         rows += more
     assert len(rows) == len({row.id for row in rows}) == 7 + 7 * len(QUEUES)
     turns = [row.id.partition("-")[0] for row in rows]
@@ -160,7 +162,8 @@ async def test_numbers_that_two_queues_have_both_are_shown_on_both_sides_of_a_pa
         await publish(engine, *[submission(f"{queue}{number}", queue) for number in range(3)])
     found, cursor = [], ""
     while True:
-        rows, cursor = await engine.jobs.page(JobFilter(), limit=1, cursor=cursor)
+        page = await engine.jobs.page(JobFilter(), limit=1, cursor=cursor)
+        rows, cursor = page.rows, page.cursor
         found += [row.id for row in rows]
         if not cursor:
             break

@@ -59,7 +59,7 @@ async def looking(engine: SqliteEngine) -> None:
 
 
 async def pages(engine: SqliteEngine) -> None:
-    assert len((await engine.jobs.page(JobFilter(), limit=10))[0]) == 10
+    assert len((await engine.jobs.page(JobFilter(), limit=10)).rows) == 10
     assert len((await engine.dead_letters.page(DeadFilter(), limit=10))[0]) == 10
 
 

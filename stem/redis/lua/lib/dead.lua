@@ -17,7 +17,7 @@ end
 -- Drop a dead letter; its result lives on for its own time.
 local function drop_dead(id, job)
   off_the_lists(id, job)
-  if result(id) then list_finished(id, job) end
+  if result(id) then list_finished(id, job, job[STATE]) end
   forget(id, job)
   tell_ended(id)
 end

@@ -25,7 +25,7 @@ local function finish(id, job, one)
   forget(id, job)
   count(job[QUEUE], state == SUCCEEDED and 'succeeded' or 'cancelled', 1)
   keep(id, job, state, one[5], one[6])
-  list_finished(id, job)
+  list_finished(id, job, state)
   tell_ended(id)
 end
 

@@ -121,7 +121,7 @@ local function result(id)
   return value and is_kept(value) and value
 end
 
-local recent = {}
+local recent, unsuccessful = {}, {[FAILED] = {}, [CANCELLED] = {}}
 
 -- Keep what became of a job for `ttl` ms; `job` is a list as above, of which only a few places are looked at.
 local function keep(id, job, state, record, ttl)
@@ -134,7 +134,12 @@ local function keep(id, job, state, record, ttl)
 end
 
 -- Into the list of the last finished jobs; a dead letter is listed as a job as long as it lies there.
-local function list_finished(id, job) recent[#recent + 1] = struct.pack('<d', job[SEQ]) .. id end
+local function list_finished(id, job, state)
+  local entry = struct.pack('<d', job[SEQ]) .. id
+  recent[#recent + 1] = entry
+  local list = unsuccessful[state]
+  if list then list[#list + 1] = entry end
+end
 
 local function forget_result(id)
   results[id] = false
@@ -143,5 +148,7 @@ end
 
 flushes[#flushes + 1] = function()
   note_finished(recent)
-  recent = {}
+  note_finished(unsuccessful[FAILED], 'recent:failed', 2000)
+  note_finished(unsuccessful[CANCELLED], 'recent:cancelled', 2000)
+  recent, unsuccessful = {}, {[FAILED] = {}, [CANCELLED] = {}}
 end

@@ -14,9 +14,12 @@ local function is_kept(result)
   return till > now
 end
 
--- The last 10,000 finished jobs and a few more, newest first: number, packed, and id.
-local function note_finished(list)
+-- The last 10,000 finished jobs and a few more, newest first: number, packed, and id. `name`: a list of its own for what
+-- did not succeed, so that successes do not push it out.
+local function note_finished(list, name, most)
   if #list == 0 then return end
-  many('LPUSH', list, P .. 'recent')
-  if call('LLEN', P .. 'recent') > 11000 then call('LTRIM', P .. 'recent', 0, 9999) end
+  local key = P .. (name or 'recent')
+  most = most or 10000
+  many('LPUSH', list, key)
+  if call('LLEN', key) > most * 1.1 then call('LTRIM', key, 0, most - 1) end
 end
