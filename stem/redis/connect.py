@@ -74,6 +74,7 @@ class Connector:
             async with asyncio.timeout(self.address.timeout_ms / 1000):
                 await connection.connect()  # type: ignore[no-untyped-call]
         except BaseException:
+            connection.abort()
             await connection.disconnect(nowait=True)
             raise
         return connection

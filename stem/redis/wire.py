@@ -17,6 +17,11 @@ class Wire(Connection):
         transport.set_protocol(protocol)
         return transport
 
+    def abort(self) -> None:
+        """Close at once: with TLS a polite end would wait for the other side, which may be what is wrong."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
 
 class UnixWire(UnixDomainSocketConnection, Wire):
     """The same through a socket in the file system."""

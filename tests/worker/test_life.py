@@ -197,6 +197,9 @@ class TestLeases:
             handle = await waits.enqueue(app)
             await asyncio.wait_for(started.wait(), 5)
             clock.advance("10s")
+            doubted = await app.engine.broker.claim(["default"], 1, "thief")
+            assert doubted.deliveries == ()
+            clock.advance("10s")
             stolen = await app.engine.broker.claim(["default"], 1, "thief")
             assert [delivery.losses for delivery in stolen.deliveries] == [1]
             await asyncio.wait_for(stopped.wait(), 5)
@@ -221,9 +224,12 @@ class TestLeases:
         async with Stem.in_memory(tasks=[waits, ping], clock=clock) as app, app.worker():
             handle = await waits.enqueue(app)
             await asyncio.wait_for(runs.get(), 5)
-            clock.advance("11m")
-            await ping.enqueue(app)  # makes the worker look
-            await asyncio.wait_for(runs.get(), 5)
+            async with asyncio.timeout(5):
+                while runs.empty():  # its lease ends, is doubted, and is over
+                    clock.advance("11m")
+                    await ping.enqueue(app)  # makes the worker look
+                    await asyncio.sleep(0.02)
+            await runs.get()
             async with asyncio.timeout(5):
                 while not ended:
                     await asyncio.sleep(0.01)
