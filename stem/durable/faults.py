@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any
 
 from stem.core.outcome import ErrorRecord, error_record
+from stem.core.trace import traceback_text, users_frames
 
 
 def error_of(fault: BaseException) -> ErrorRecord:
-    """An exception as stored, its traceback from the user's code on."""
-    lines = "".join(traceback.format_exception(type(fault), fault, users_own(fault.__traceback__)))
-    return error_record(type(fault).__name__, _text(fault), lines)
+    """An exception as stored, its traceback without stem's frames."""
+    return error_record(type(fault).__name__, _text(fault), traceback_text(fault))
 
 
 def _text(fault: BaseException) -> str:
@@ -24,19 +23,7 @@ def _text(fault: BaseException) -> str:
         return f"<its __str__ raised {type(broken).__name__}>"
 
 
-def users_own(trace: Any) -> Any:
-    below = step = trace
-    while step is not None:
-        if step.tb_frame.f_globals.get("__name__", "").startswith(
-            ("stem.durable", "stem.worker", "stem.sqlite", "stem.core")
-        ):
-            below = step.tb_next
-        else:
-            break
-        step = step.tb_next
-    return below or trace
-
-
 def line_of(fault: BaseException) -> str:
-    frames = traceback.extract_tb(users_own(fault.__traceback__))
+    """Where it came out of users' code first, as ', shop.py:3'; '' when it did not."""
+    frames = users_frames(traceback.extract_tb(fault.__traceback__))
     return f", {frames[0].filename}:{frames[0].lineno}" if frames else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
@@ -39,6 +38,7 @@ from stem.core.retry import DEFAULT_POLICY, error_names
 from stem.core.settle import NO_OVERRIDES, Terms, follow_ups
 from stem.core.task import AnyDeclared
 from stem.core.terms import AttemptTerms, attempt_terms, says_nothing, with_envelope
+from stem.core.trace import traceback_text
 from stem.errors import JobCancelled, LeaseLost, PayloadTooLargeError, UnknownTaskError
 from stem.observe.middleware import Middleware, execute_chain, overriding
 from stem.observe.signals import JobEvent, Signals
@@ -292,7 +292,7 @@ def _below_stem(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _error(fault: BaseException) -> ErrorRecord:
-    lines = "".join(traceback.format_exception(type(fault), fault, _below_stem(fault.__traceback__)))
+    lines = traceback_text(fault, _below_stem(fault.__traceback__))
     try:
         text = str(fault)
     except BaseException as broken:  # a sys.exit() in there must not end the worker
