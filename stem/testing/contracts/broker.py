@@ -5,7 +5,7 @@ from __future__ import annotations
 from stem.contracts.broker import Renewal
 from stem.contracts.dead_letters import DeadFilter
 from stem.contracts.engine import Engine
-from stem.contracts.jobs import JobFilter, JobPage
+from stem.contracts.jobs import JobFilter
 from stem.core.unique import UniqueClaim
 from stem.testing.contracts import (
     DAY_MS,
@@ -49,7 +49,7 @@ class BrokerContract(PublishContract, ClaimContract, CancelContract, SettleContr
         shift(31 * DAY_MS, engine)
         while await engine.results.sweep():
             pass
-        assert await engine.jobs.page(JobFilter()) == JobPage([])
+        assert (await engine.jobs.page(JobFilter())).rows == []
         assert await engine.dead_letters.page(DeadFilter()) == ([], "")
         stats = await engine.queues.stats("q")
         assert (stats.waiting, stats.running, stats.dead) == (0, 0, 0)
