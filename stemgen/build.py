@@ -15,7 +15,7 @@ from stem.core.codec import NoArgs
 from stem.core.events import Topic
 from stem.core.flow import Flow
 from stem.core.lease import DEFAULT_LEASE_MS
-from stem.core.options import Options
+from stem.core.options import Attribute, Options, TaskOptions
 from stem.core.rate import Rate
 from stem.core.run import KEEP_MS
 from stem.core.task import AnyDeclared
@@ -201,7 +201,26 @@ def _options(one: AnyDeclared, module: Module) -> list[str]:
         words.append(f"unique={module.use('stem')}.Unique({', '.join(parts)})")
     if said.at_most_once:
         words.append("at_most_once=True")
+    return words + _about(said)
+
+
+def _about(said: TaskOptions) -> list[str]:
+    """What people want to know of a task."""
+    words = []
+    if said.tags:
+        words.append(f"tags=[{', '.join(map(quoted, said.tags))}]")
+    if said.description:
+        words.append(f"description={quoted(said.description)}")
+    if said.attributes:
+        pairs = (f"{quoted(name)}: {_literal(value)}" for name, value in said.attributes.items())
+        words.append(f"attributes={{{', '.join(pairs)}}}")
+    if said.idempotent is not None:
+        words.append(f"idempotent={said.idempotent}")
     return words
+
+
+def _literal(value: Attribute) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _layer(own: Options) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stem.core.options import DEFAULT_QUEUE
+from stem.core.options import DEFAULT_QUEUE, Attribute
 from stem.core.replay import OnChange
 from stem.core.schema import arguments_schema, digest, read_schema, result_schema, task_schema
 from stem.core.task import AnyDeclared
@@ -32,6 +32,9 @@ class TaskLock(msgspec.Struct, frozen=True, kw_only=True):
     reads: dict[str, Any] | None = None
     accepts: dict[str, dict[str, Any]] = {}
     queue: str = DEFAULT_QUEUE
+    tags: tuple[str, ...] = ()
+    attributes: dict[str, Attribute] = {}
+    idempotent: bool | None = None
 
 
 class WorkflowLock(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +112,9 @@ def _task(one: AnyDeclared) -> TaskLock:
         reads=None if made.reads == made.result else made.reads,
         accepts={digest(schema): schema for schema in earlier},
         queue=DEFAULT_QUEUE if isinstance(queue, Unset) else queue,
+        tags=one.options.tags,
+        attributes=dict(one.options.attributes),
+        idempotent=one.options.idempotent,
     )
 
 

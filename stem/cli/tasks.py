@@ -43,7 +43,7 @@ def ls(asked: Said) -> None:
             task.signature,
             _queue(task),
             ", ".join(f"{name}={value}" if value is not True else name for name, value in options(task).items()),
-            ", ".join(task.options.tags),
+            _words(task),
             one_line(_description(task)),
         ]
         for task in tasks
@@ -75,6 +75,8 @@ def options(task: AnyTask) -> dict[str, Any]:
     for flag in ("ignore_result", "at_most_once", "isolate"):
         if getattr(said_of, flag):
             told[flag] = True
+    if said_of.idempotent is not None:
+        told["idempotent"] = said_of.idempotent
     return {name: value for name, value in told.items() if not isinstance(value, Unset)}
 
 
@@ -86,6 +88,11 @@ def _queue(task: AnyTask) -> str:
     from stem.core.options import NOTHING_SAID, resolve
 
     return resolve(NOTHING_SAID, task.options.layer).queue
+
+
+def _words(task: AnyTask) -> str:
+    """Tags, and attributes as 'team=billing'."""
+    return ", ".join([*task.options.tags, *(f"{name}={value}" for name, value in task.options.attributes.items())])
 
 
 def _description(task: AnyTask) -> str:
@@ -102,6 +109,7 @@ def _shown(task: AnyTask) -> dict[str, Any]:
         "queue": _queue(task),
         "options": options(task),
         "tags": task.options.tags,
+        "attributes": task.options.attributes,
         "description": _description(task),
         "handler": getattr(task, "where", None),
     }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from keyword import iskeyword
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Final, TypeAlias, TypedDict, TypeVar
 
 import msgspec
 from typing_extensions import Unpack
@@ -20,6 +20,8 @@ from stem.core.unique import Unique
 from stem.errors import ConfigError
 from stem.values import UNSET, Unset, is_text
 
+#: What an attribute of a task may be.
+Attribute: TypeAlias = str | int | float | bool
 T = TypeVar("T")
 F = TypeVar("F")
 
@@ -30,6 +32,8 @@ DEAD_LETTER_TTL_MS: Final = 30 * 86_400_000
 #: Shortest life of a result: below it a waiting caller could miss the value between the ring and the read.
 SHORTEST_RESULT_TTL_MS: Final = 1_000
 DEFAULT_QUEUE: Final = "default"
+#: Attributes of one task.
+MAX_ATTRIBUTES: Final = 64
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +105,8 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     stub: str = ""
     tags: tuple[str, ...] = ()
     description: str = ""
+    attributes: Mapping[str, Attribute] = {}
+    idempotent: bool | None = None
 
     @property
     def max_losses(self) -> int:
@@ -170,6 +176,8 @@ def task_options(
     stub: str = "",
     tags: Sequence[str] = (),
     description: str = "",
+    attributes: Mapping[str, Attribute] | None = None,
+    idempotent: bool | None = None,
     **said: Unpack[LayerWords],
 ) -> TaskOptions:
     """All that a declaration says, from the words users write; ConfigError lists every fault at once."""
@@ -188,6 +196,8 @@ def task_options(
         stub=checked(problems, "", stub_name, stub),
         tags=checked(problems, (), _tags, tags),
         description=checked(problems, "", _description, description),
+        attributes=checked(problems, {}, _attributes, attributes),
+        idempotent=checked(problems, None, _idempotent, idempotent),
     )
     most = made.layer.max_retries
     if once and isinstance(most, int) and most > 0:
@@ -266,6 +276,23 @@ def _tags(value: Iterable[str]) -> tuple[str, ...]:
     if found is None or not all(isinstance(tag, str) and tag for tag in found):
         raise ConfigError(f"tags must be a list of words, as ['mail'], found {value!r}")
     return found
+
+
+def _attributes(value: Mapping[str, Attribute] | None) -> dict[str, Attribute]:
+    found = {} if value is None else value
+    if not isinstance(found, Mapping) or not all(
+        isinstance(name, str) and name and isinstance(one, str | int | float) for name, one in found.items()
+    ):
+        raise ConfigError(
+            f"attributes must map names to text, numbers, True or False, as {{'team': 'billing'}}, found {value!r}"
+        )
+    if len(found) > MAX_ATTRIBUTES:
+        raise ConfigError(f"attributes may be {MAX_ATTRIBUTES} at most, found {len(found)}")
+    return dict(found)
+
+
+def _idempotent(value: bool | None) -> bool | None:  # noqa: FBT001 - the value under test
+    return None if value is None else _flag(value, "idempotent")
 
 
 def _description(value: str) -> str:

@@ -22,7 +22,7 @@ from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec
 from stem.core.context import Enqueuer, JobHandle, TaskContext
 from stem.core.duration import Duration
 from stem.core.limit import Limit
-from stem.core.options import TaskOptions, checked, task_options
+from stem.core.options import Attribute, TaskOptions, checked, task_options
 from stem.core.paths import check_path, check_unique_path
 from stem.core.rate import Rate
 from stem.core.retry import RetryPolicy
@@ -37,11 +37,15 @@ A = TypeVar("A", bound=BaseModel)
 A_contra = TypeVar("A_contra", bound=BaseModel, contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
+#: Characters of the name of a task, a workflow, a topic or a mailbox.
+MAX_NAME: Final = 200
 _NAME: Final = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 
 
 class DefinitionOptions(TypedDict, total=False):
-    """What travels with a job and so must be known where it is enqueued: as the worker's declaration says it."""
+    """What travels with a job and so must be known where it is enqueued, and what people want to know of the task: as the
+    worker's declaration says it.
+    """
 
     queue: str
     priority: int
@@ -52,6 +56,10 @@ class DefinitionOptions(TypedDict, total=False):
     concurrency: Limit | int | None
     unique: Unique | None
     at_most_once: bool
+    tags: Sequence[str]
+    description: str
+    attributes: Mapping[str, Attribute] | None
+    idempotent: bool | None
 
 
 class TaskDefinition(Composable[A_contra, R_co]):
@@ -287,6 +295,8 @@ def task(
     stub: str = "",
     tags: Sequence[str] = (),
     description: str = "",
+    attributes: Mapping[str, Attribute] | None = None,
+    idempotent: bool | None = None,
 ) -> TaskDecorator:
     """Declare a task. Only declares: nothing is registered until an app collects it.
 
@@ -297,7 +307,9 @@ def task(
     `max_retries` counts the attempts after the first. `visibility_timeout` is the lease: how long the job is held
     without a renewal. `at_most_once` never runs the job twice, and so allows no retries. `accepts` are earlier argument
     models, the latest first, each with an `upgrade()` to the model of today: jobs that were enqueued with them still run.
-    `stub` is the task's name in a generated package, when its own would clash there.
+    `stub` is the task's name in a generated package, when its own would clash there. `tags`, `description`, `attributes`
+    and `idempotent` (running it twice does no harm: True, False, or None when nobody has said) are for people and
+    change nothing that runs.
     """
     problems = name_problems(name, "a task")
     options = checked(
@@ -322,6 +334,8 @@ def task(
             stub=stub,
             tags=tags,
             description=description,
+            attributes=attributes,
+            idempotent=idempotent,
         ),
     )
     if problems:
@@ -413,8 +427,10 @@ def type_name(returns: object) -> str:
 
 def name_problems(name: object, what: str) -> list[str]:
     """What is wrong with a name of words and dots; `what` it is the name of, as 'a task'."""
-    if isinstance(name, str) and _NAME.fullmatch(name) and len(name) <= 200:
+    if isinstance(name, str) and _NAME.fullmatch(name) and len(name) <= MAX_NAME:
         return []
+    if isinstance(name, str) and len(name) > MAX_NAME:
+        return [f"{what}'s name may have {MAX_NAME} characters at most, found {len(name)}: {name[:40]!r}..."]
     if callable(name):
         word = what.rpartition(" ")[2]
         return [f"@{word} takes the name of the {word}, as @{word}('hello'), found {name!r} in its place"]

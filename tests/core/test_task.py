@@ -276,6 +276,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("description", None, "description must be text"),
     ("tags", "mail", "tags must be a list of words"),
     ("tags", ["mail", 3], "tags must be a list of words"),
+    ("attributes", ["mail"], "attributes must map names"),
+    ("attributes", {"team": ["a"]}, "attributes must map names"),
+    ("attributes", {str(n): n for n in range(65)}, "attributes may be 64 at most, found 65"),
+    ("idempotent", "yes", "idempotent must be True or False"),
     ("retry", "fixed", "retry must be a RetryPolicy"),
     ("max_retries", True, "max_retries must be a whole number"),
     ("priority", 10, "priority must be a whole number"),
@@ -285,7 +289,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("result_ttl", "500ms", "result_ttl must be between 1s"),
     ("visibility_timeout", None, "visibility_timeout cannot be None"),
 ]
-TRAVELLING = {"unique", "concurrency", "rate_limit", "at_most_once", "priority", "queue", "expires", "result_ttl"}
+TRAVELLING = {
+    *("tags", "description", "attributes", "idempotent"),
+    *("unique", "concurrency", "rate_limit", "at_most_once", "priority", "queue", "expires", "result_ttl"),
+}
 
 
 @pytest.mark.parametrize(("option", "value", "said"), WRONG)
@@ -296,11 +303,16 @@ def test_a_wrong_option_is_refused_before_anything_is_decorated(option: str, val
         assert refused(lambda: define("shop.it", returns=int, **{option: value})) == (problem,)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a b", "a..b", ".a", "a.", "1a", "a/b", "a\n", None, 3, "a" * 201])
+@pytest.mark.parametrize("name", ["", " ", "a b", "a..b", ".a", "a.", "1a", "a/b", "a\n", None, 3])
 def test_a_bad_name_is_refused_at_once(name: Any) -> None:
     problems = (f"a task's name must be a word or dotted words, as 'hello' or 'orders.charge', found {name!r}",)
     assert refused(lambda: untyped(name)) == problems
     assert refused(lambda: define(name, returns=int)) == problems
+
+
+def test_a_name_that_is_too_long_says_how_long_it_is() -> None:
+    (problem,) = refused(lambda: untyped("a" * 300))
+    assert problem == f"a task's name may have 200 characters at most, found 300: '{'a' * 40}'..."
 
 
 def test_a_task_without_parentheses_says_how_to_name_it() -> None:
@@ -413,12 +425,15 @@ def test_right_options_are_kept() -> None:
         unique=Unique(key="tenant"),
         tags=["mail", "slow"],
         description="Charges.",
+        attributes={"team": "billing", "cost": 3, "new": True},
+        idempotent=False,
         isolate=True,
         ignore_result=True,
     )(sync_both)
     options = made.options
     assert (options.layer.queue, options.rate_limit, options.concurrency) == ("orders", Rate("10/s"), Limit(2))
     assert (options.tags, options.description) == (("mail", "slow"), "Charges.")
+    assert (options.attributes, options.idempotent) == ({"team": "billing", "cost": 3, "new": True}, False)
     assert (options.isolate, options.ignore_result, options.unique) == (True, True, Unique(key="tenant"))
 
 
