@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from stem.cli.find import app_without_tasks
-from stem.cli.output import Column, age, emit, facts, json_text, many, note, one_line, progress, table
+from stem.cli.output import Column, age, emit, facts, json_text, many, moment, note, one_line, progress, table
 from stem.cli.root import Function, Group, Said, Span, UsageError, confirmed, said, say, wait_for
 from stem.values import plain
 
@@ -98,7 +98,7 @@ def show(asked: Said, job_id: str) -> None:
     facts(
         [
             *((name, getattr(letter, name)) for name in ("id", "task", "queue", "reason")),
-            *((name, _moment(getattr(letter, name))) for name in ("enqueued_at", "died_at")),
+            *((name, moment(getattr(letter, name))) for name in ("enqueued_at", "died_at")),
             *((name, getattr(letter, name)) for name in ("attempts", "losses", "replays", "unique_key")),
             ("envelope", json_text(told["envelope"]) if letter.envelope else ""),
             ("error", "" if error is None else error.traceback.rstrip() or f"{error.type}: {error.message}"),
@@ -108,7 +108,7 @@ def show(asked: Said, job_id: str) -> None:
 
 @command.command("replay")
 @click.argument("job_ids", nargs=-1, metavar="[ID]...")
-@click.option("--all", "everything", is_flag=True, help="All that match the filters.")
+@click.option("--all", "everything", is_flag=True, help="All; a filter alone means all that match it.")
 @filters
 @click.option("--delay", type=Span(), default="0s", help="Not before this span has passed.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be replayed.")
@@ -128,7 +128,9 @@ def replay(
 ) -> int:
     """Put dead letters back in their lines, with attempts starting anew. Exit 1 if one could not be."""
     app = app_without_tasks(asked)
-    ids = _chosen(app, job_ids, _which(queue, task, reason, since), everything=everything)
+    which = _which(queue, task, reason, since)
+    everything = _everything(job_ids, which, everything=everything)
+    ids = _matching(app, which) if everything else [*dict.fromkeys(job_ids)]
     if dry_run:
         _tell_dry(asked, ids)
         return 0
@@ -151,7 +153,7 @@ def replay(
 
 @command.command("purge")
 @click.argument("job_ids", nargs=-1, metavar="[ID]...")
-@click.option("--all", "everything", is_flag=True, help="All that match the filters.")
+@click.option("--all", "everything", is_flag=True, help="All; a filter alone means all that match it.")
 @filters
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @said
@@ -167,7 +169,9 @@ def purge(
 ) -> int:
     """Forget dead letters for good. Exit 1 if one that was named is not there."""
     app = app_without_tasks(asked)
-    ids = _chosen(app, job_ids, _which(queue, task, reason, since), everything=everything)
+    which = _which(queue, task, reason, since)
+    everything = _everything(job_ids, which, everything=everything)
+    ids = _matching(app, which) if everything else [*dict.fromkeys(job_ids)]
     if ids:
         confirmed(f"forget {many(len(ids), 'dead letter')} for good?", yes=yes)
     gone = sum(_in_steps(app, "purging", ids, app.dead_letters.purge))
@@ -184,14 +188,18 @@ def purge(
 # ---------------------------------------------------------------- many
 
 
-def _chosen(app: Stem, job_ids: tuple[str, ...], which: dict[str, Any], *, everything: bool) -> list[str]:
-    """The ids that are meant: those named, or all that match."""
-    if job_ids and (everything or any(which.values())):
-        raise UsageError("name ids, or use --all with filters, not both")
-    if job_ids:
-        return [*dict.fromkeys(job_ids)]
-    if not everything:
-        raise UsageError("which ones? name ids, or use --all (with --queue, --task, --reason, --since to narrow it)")
+def _everything(job_ids: tuple[str, ...], which: dict[str, Any], *, everything: bool) -> bool:
+    """Whether all that match are meant, and not those that are named; UsageError when neither or both are said."""
+    wide = everything or any(which.values())
+    if job_ids and wide:
+        raise UsageError("name ids, or use --all or filters, not both")
+    if not job_ids and not wide:
+        raise UsageError("which ones? name ids, or say --queue, --task, --reason, --since, or --all for every one")
+    return wide
+
+
+def _matching(app: Stem, which: dict[str, Any]) -> list[str]:
+    """The ids of all that match."""
 
     async def work() -> list[str]:
         ids: list[str] = []
@@ -259,7 +267,3 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
     except ValueError:
         told["envelope"] = letter.envelope.decode("utf-8", "backslashreplace")
     return told
-
-
-def _moment(at: datetime) -> str:
-    return f"{at.isoformat(timespec='milliseconds')} ({age(at)})"

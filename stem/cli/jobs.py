@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from stem.cli.find import app_without_tasks
-from stem.cli.output import Column, age, emit, facts, many, note, one_line, table
+from stem.cli.output import Column, age, emit, facts, many, moment, note, one_line, table
 from stem.cli.root import Group, Said, said, say, wait_for
 from stem.errors import UnknownJobError
 from stem.values import plain
@@ -56,7 +56,7 @@ def ls(asked: Said, states: tuple[Any, ...], queue: str, task: str, limit: int, 
     short = bool(page.cursor) and len(page.jobs) < limit
     table(COLUMNS, [_row(job) for job in page.jobs], empty="no such jobs among the newest" if short else "no jobs")
     if short:
-        back = f", back to {_moment(page.back_to)}" if page.back_to is not None else ""
+        back = f", back to {moment(page.back_to)}" if page.back_to is not None else ""
         note(f"{many(page.looked, 'job')} were looked at{back}; look further back with --cursor {page.cursor}")
     elif page.cursor:
         note(f"there are more: --cursor {page.cursor}")
@@ -84,7 +84,7 @@ def show(asked: Said, job_id: str) -> None:
     facts(
         [
             *((name, getattr(job, name)) for name in ("id", "task", "queue", "state", "reason", "priority", "attempt")),
-            *((name, _moment(getattr(job, name))) for name in moments),
+            *((name, moment(getattr(job, name))) for name in moments),
             *((name, getattr(job, name)) for name in ("deliveries", "losses", "worker", "unique_key", "waiting_for")),
             ("waits because", why),
             ("arguments", job.arguments),
@@ -161,7 +161,3 @@ def _note(job: Job) -> str:
 def _progress(job: Job) -> str:
     seen = job.progress
     return "" if seen is None else one_line(f"{seen.percent:g}% {seen.message}".strip())
-
-
-def _moment(at: Any) -> str:
-    return "" if at is None else f"{at.isoformat(timespec='milliseconds')} ({age(at)})"

@@ -89,6 +89,11 @@ def age(at: datetime | None, now: datetime | None = None) -> str:
     return "now"
 
 
+def moment(at: datetime | None) -> str:
+    """An instant for people: '2026-11-30 10:51:20 UTC (3m ago)'; '' for none."""
+    return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({age(at)})"
+
+
 # ---------------------------------------------------------------- tables
 
 

@@ -30,7 +30,7 @@ STEPS: Final = (
 def timeline(run: Run) -> None:
     """Print what a run has done, is doing and waits for."""
     print()
-    table(STEPS, _rows(run), empty="no steps yet")
+    table(STEPS, _rows(run), empty="no steps" if run.finished else "no steps yet")
     for one in run.messages:
         if not one.read_by:
             print(plain(f"unread in mailbox {one.mailbox}: {one.payload}"))

@@ -10,7 +10,7 @@ import click
 
 from stem.cli.enqueue import document_of, parse
 from stem.cli.find import app_with_tasks, app_without_tasks, missing_file
-from stem.cli.output import Column, age, emit, facts, json_text, many, note, one_line, table
+from stem.cli.output import Column, age, emit, facts, json_text, many, moment, note, one_line, table
 from stem.cli.root import Group, Said, Span, UsageError, confirmed, said, say, wait_for
 from stem.cli.timeline import mermaid, timeline
 from stem.errors import RunError
@@ -82,6 +82,9 @@ def ls(asked: Said, states: tuple[Any, ...], workflow: str, parent: str, limit: 
 @click.option("--id", "run_id", help="The run's id; a second start with the same id makes no second run.")
 @click.option("--restart", is_flag=True, help="Begin anew when a run of this id has ended.")
 @click.option("--delay", type=Span(), help="Not before this span has passed.")
+@click.option("--cancel-after", type=Span(), help="Cancel it when it has not ended so long after its start.")
+@click.option("--max-suspend", type=Span(), help="Cancel it when it waits longer than this at one place.")
+@click.option("--keep", type=Span(), help="Keep it so long after its end.")
 @click.option("--wait", is_flag=True, help="Wait for the end and print the result; exit 1 if it did not succeed.")
 @click.option("--timeout", type=Span(), help="How long --wait waits; else as long as it takes.")
 @said
@@ -93,6 +96,9 @@ def start(
     run_id: str | None,
     restart: bool,
     delay: timedelta | None,
+    cancel_after: timedelta | None,
+    max_suspend: timedelta | None,
+    keep: timedelta | None,
     wait: bool,
     timeout: timedelta | None,
 ) -> None:
@@ -106,12 +112,17 @@ def start(
     found = app.load_workflows().get(name)
     given = {**document_of(name, document), **parse(name, found.params_model, words, what="parameters of workflow")}
     call = app.workflows.call(name, given)
-    if run_id is not None:
-        call = call.id(run_id)
-    if restart:
-        call = call.if_exists("restart")
-    if delay is not None:
-        call = call.delay(delay)
+    said_of = {
+        "id": run_id,
+        "if_exists": "restart" if restart else None,
+        "delay": delay,
+        "cancel_after": cancel_after,
+        "max_suspend": max_suspend,
+        "keep": keep,
+    }
+    for word, value in said_of.items():
+        if value is not None:
+            call = getattr(call, word)(value)
     new_file = missing_file(app)
 
     async def work() -> None:
@@ -166,14 +177,15 @@ def show(asked: Said, run_id: str) -> None:
             ("id", run.id),
             ("workflow", f"{run.workflow}, version {run.version}"),
             ("state", run.state + (", cleaning up" if run.cleaning_up else "")),
-            ("reason", run.reason),
+            ("reason", run.reason if run.reason != run.cancel_reason and run.error is None else ""),
             ("cancelled", cancelled),
+            ("waited for", run.waited_for),
             ("parent", run.parent),
             ("children", ", ".join(run.children)),
             ("rewound", many(run.generation, "time") if run.generation else ""),
             ("taken over", many(run.takeovers, "time") if run.takeovers else ""),
             ("worker", run.worker.removesuffix("/runs")),
-            *((name, _moment(getattr(run, name))) for name in moments),
+            *((name, moment(getattr(run, name))) for name in moments),
             ("parameters", run.params),
             ("result", run.result),
             (
@@ -440,7 +452,19 @@ def workflows(asked: Said) -> None:
     app = app_with_tasks(asked, memory=True)
     found = sorted(app.load_workflows(), key=lambda one: (one.name, one.version))
     if asked.json:
-        emit({"workflows": [{"name": one.name, "version": one.version, "signature": one.signature} for one in found]})
+        emit(
+            {
+                "workflows": [
+                    {
+                        "name": one.name,
+                        "version": one.version,
+                        "signature": one.signature,
+                        "description": one.description,
+                    }
+                    for one in found
+                ]
+            }
+        )
         return
     columns = (
         Column("WORKFLOW", whole=True),
@@ -448,10 +472,7 @@ def workflows(asked: Said) -> None:
         Column("SIGNATURE"),
         Column("DESCRIPTION"),
     )
-    rows = [
-        [one.name, one.version, one.signature, one_line(one.options.description or (one.__doc__ or ""))]
-        for one in found
-    ]
+    rows = [[one.name, one.version, one.signature, one_line(one.description)] for one in found]
     table(columns, rows, empty="this app has no workflows: name them in Stem(workflows=[...]) or Stem(include=[...])")
 
 
@@ -474,7 +495,3 @@ def _note(run: Run) -> str:
     if run.cancel_reason and not run.finished:
         return one_line(f"cancelling: {run.cancel_reason}")
     return one_line(run.reason)
-
-
-def _moment(at: Any) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC ({age(at)})"

@@ -39,6 +39,8 @@ IfExists: TypeAlias = Literal["return", "raise", "restart"]
 
 #: Runs are kept for so long after their end unless their workflow says otherwise.
 KEEP_MS: Final = 7 * 86_400_000
+#: Below it a caller who waits could miss the end.
+SHORTEST_KEEP_MS: Final = 1_000
 #: An emitted event can be seen for so long by who waits for it later.
 EVENT_TTL_MS: Final = 7 * 86_400_000
 #: A worker that dies at the same step so many times in a row puts the run into quarantine.
@@ -335,7 +337,7 @@ class RunRow(msgspec.Struct, kw_only=True):
     `due_at`: when a worker may take it: now and then a timer, the end of a lease, or None (only an event moves it).
     `policy_at`: the earliest of the instants at which a policy ends it, whoever runs it. `changes` counts what watchers
     may want to see. `started_at`: when a worker took it for the first time. `doubt`: what is known of who holds its lease,
-    see `core.lease`.
+    see `core.lease`. `waited_for`: the keys of what it waited for when it ended without success.
     """
 
     id: str
@@ -371,6 +373,7 @@ class RunRow(msgspec.Struct, kw_only=True):
     parent_step: str = ""
     parent_policy: OnParentEnd = "cancel"
     reason: str = ""
+    waited_for: str = ""
     cancel: bytes = b""
     params: bytes = b""
     notes: bytes = b""

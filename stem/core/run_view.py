@@ -59,7 +59,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One run at one moment. Instants are aware UTC; what is not known is None or empty.
 
     `steps`, `waits`, `messages`, `tries`, `children`, `params` and `result` (JSON text) are there for a single run and not
-    in lists.
+    in lists. `waited_for`: the keys of what it waited for when it failed or was cancelled.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     takeovers: int = 0
     worker: str = ""
+    waited_for: str = ""
     cancel_reason: str = ""
     cancelled_by: str = ""
     cancel_requested_at: datetime | None = None

@@ -19,7 +19,7 @@ from stem.core.duration import Duration, instant_ms, milliseconds
 from stem.core.lease import DEFAULT_LEASE_MS, SHORTEST_LEASE_MS
 from stem.core.options import checked, stub_name
 from stem.core.replay import OnChange
-from stem.core.run import KEEP_MS, IfExists
+from stem.core.run import KEEP_MS, SHORTEST_KEEP_MS, IfExists
 from stem.core.run_context import RunHandle, WorkflowClient, WorkflowContext
 from stem.core.schema import arguments_schema, digest
 from stem.core.task import args_problems, is_model, name_problems, no_option, result_problems, type_name
@@ -98,7 +98,7 @@ def workflow_options(
         cancel_after_ms=None if cancel_after is None else ms(cancel_after, "cancel_after", 1),
         max_suspend_ms=None if max_suspend is None else ms(max_suspend, "max_suspend", 1),
         lease_ms=ms(visibility_timeout, "visibility_timeout", SHORTEST_LEASE_MS),
-        keep_ms=ms(keep, "keep", 1_000),
+        keep_ms=ms(keep, "keep", SHORTEST_KEEP_MS),
         cleanup_ms=ms(cancel_budget, "cancel_budget", 1),
         on_change=on_change,
         cleans_up=cleans_up,
@@ -121,6 +121,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int | None = None
     cancel_after_ms: int | None = None
     max_suspend_ms: int | None = None
+    keep_ms: int | None = None
 
 
 class WorkflowCall(Generic[R_co]):
@@ -165,6 +166,10 @@ class WorkflowCall(Generic[R_co]):
     def max_suspend(self, most: Duration) -> Self:
         """Cancel it when it waits longer than this at one place, whatever the workflow says."""
         return self._with(max_suspend_ms=milliseconds(most, what="max_suspend", minimum=1))
+
+    def keep(self, for_: Duration) -> Self:
+        """Keep it so long after its end, whatever the workflow says; at least a second."""
+        return self._with(keep_ms=milliseconds(for_, what="keep", minimum=SHORTEST_KEEP_MS))
 
     def _with(self, **changes: object) -> Self:
         return type(self)(msgspec.structs.replace(self.request, **changes))
@@ -298,6 +303,11 @@ class WorkflowDefinition(Generic[A_contra, R_co]):
         taken = "()" if self.params_model is NoArgs else self.params_model.__name__
         return f"{taken} -> {type_name(self.returns)}"
 
+    @property
+    def description(self) -> str:
+        """What `description=` says."""
+        return self.options.description
+
 
 AnyWorkflow: TypeAlias = WorkflowDefinition[Any, Any]
 Cleanup: TypeAlias = Callable[[WorkflowContext, Any], Coroutine[Any, Any, object]]
@@ -341,6 +351,11 @@ class ScriptWorkflow(DeclaredWorkflow[A_contra, R_co], Generic[P, A_contra, R_co
     def where(self) -> str:
         """The function's place, for messages: 'shop.flows.fulfil'."""
         return f"{self.fn.__module__}.{self.fn.__qualname__}"
+
+    @property
+    def description(self) -> str:
+        """What `description=` says, else the first line of the function's docstring."""
+        return self.options.description or (self.fn.__doc__ or "").strip().partition("\n")[0]
 
 
 AnyDeclaredWorkflow: TypeAlias = DeclaredWorkflow[Any, Any]

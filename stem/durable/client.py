@@ -93,7 +93,7 @@ def new_run(call: WorkflowCall[Any], run: str, parent: Parent | None, *, max_pay
         lease_ms=options.lease_ms,
         cancel_after_ms=request.cancel_after_ms or options.cancel_after_ms,
         max_suspend_ms=request.max_suspend_ms or options.max_suspend_ms,
-        keep_ms=options.keep_ms,
+        keep_ms=request.keep_ms or options.keep_ms,
         cleans_up=options.cleans_up,
         parent=parent,
         if_exists=request.if_exists if parent is None else "return",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from stem.core.codec import EncodeError
 from stem.core.outcome import ErrorRecord, error_record
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("stem.durable")
 
+#: Characters of an error that lists of runs show.
+REASON: Final = 200
 #: How a run left: for counting and logs.
 Left: TypeAlias = Literal["succeeded", "failed", "cancelled", "suspended", "blocked", "quarantined", "lost", "released"]
 
@@ -104,7 +106,8 @@ class Ending:
                     return await self._after_all()
             await x.undo.all()
             await x.undo.end_children(f"its parent {x.claimed.id} has failed")
-        await x.journal.commit(then=End("failed", error=encode(error)))
+        reason = " ".join(f"{error.type}: {error.message}".split())[:REASON]
+        await x.journal.commit(then=End("failed", error=encode(error), reason=reason))
         if not x.journal.ended:
             return await self._after_all()
         log.warning("run %s (%s) failed: %s: %s", x.claimed.id, x.workflow.name, error.type, error.message)

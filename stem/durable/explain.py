@@ -70,8 +70,10 @@ def _ended(detail: RunDetail) -> list[str]:
     said = [
         f"it has {'been cancelled' if row.state == 'cancelled' else row.state}, {_ago(row.finished_at, detail.now)}"
     ]
-    if row.reason:
+    if row.reason and row.state == "cancelled":
         said.append(row.reason)
+    if row.waited_for:
+        said.append(f"it waited for {row.waited_for}")
     if row.error:
         said.append(f"{'on_cancel failed: ' if row.state == 'cancelled' else ''}{_words_of(row.error)}")
     if row.state == "succeeded":

@@ -40,6 +40,7 @@ def run_view(row: RunRow, detail: RunDetail | None = None) -> Run:
         generation=row.generation,
         takeovers=row.takeovers,
         worker=row.owner,
+        waited_for=row.waited_for,
         cancel_reason=request.reason if request else "",
         cancelled_by=request.by if request else "",
         cancel_requested_at=_at(request.at) if request else None,

@@ -170,6 +170,7 @@ def test_dead_letters_are_replayed_one_or_all(shop: Shop) -> None:
     assert (dry.code, dry.out) == (0, f"1 dead letter would be replayed\n  {job_id}\n")
     assert shop.stem("dlq", "replay", "--all").code == 2
     assert shop.stem("dlq", "replay", "--all", "--task", "other", "--yes").out == "0 of 0 dead letters replayed\n"
+    assert shop.stem("dlq", "replay", "--reason", "exhausted", "--dry-run").out == dry.out
     done = shop.stem("dlq", "replay", job_id, "--delay", "1h")
     assert (done.code, done.out) == (0, "1 of 1 dead letter replayed\n")
     assert shop.job(job_id).state == "delayed"
@@ -191,6 +192,9 @@ def test_dead_letters_are_purged(shop: Shop) -> None:
     job_id = shop.finished("demo.boom")
     assert shop.stem("dlq", "purge", job_id, "nobody", "--yes").code == 1
     assert shop.stem("dlq", "purge", "--all", "--yes", "--json").json == {"purged": 0}
+    shop.finished("demo.boom")
+    assert shop.stem("dlq", "purge", "--task", "other", "--yes").out == "0 dead letters forgotten\n"
+    assert shop.stem("dlq", "purge", "--task", "demo.boom", "--yes").out == "1 dead letter forgotten\n"
     assert shop.stem("dlq", "ls").out == "no dead letters\n"
 
 

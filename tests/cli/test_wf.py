@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +17,7 @@ from tests.cli.conftest import Shop
 FLOWS = '''
 import asyncio
 from pydantic import BaseModel
-from stem import Mailbox, RetryPolicy, Stem, Topic, WorkflowContext, task, workflow
+from stem import Flow, Mailbox, RetryPolicy, Stem, Topic, WorkflowContext, task, workflow
 
 class Order(BaseModel):
     id: str
@@ -50,7 +53,13 @@ async def ask(ctx: WorkflowContext) -> bool:
 async def broken(ctx: WorkflowContext) -> None:
     await ctx.options(retry=RetryPolicy.fixed("1h")).step("ask the bank", fails)
 
-app = Stem("sqlite:///jobs.db", tasks=[invoice], workflows=[fulfil, ask, broken])
+@workflow("orders.fails")
+async def fails_at_once(ctx: WorkflowContext) -> None:
+    raise ValueError("no order")
+
+packing = Flow("orders.pack").step("pack", lambda ctx: 1)
+
+app = Stem("sqlite:///jobs.db", tasks=[invoice], workflows=[fulfil, ask, broken, fails_at_once, packing])
 '''
 
 
@@ -132,6 +141,40 @@ def test_lists_are_tables_and_json(flows: Shop) -> None:
     assert flows.stem("wf", "workflows").out.splitlines()[1].split()[:4] == ["orders.ask", "1", "()", "->"]
     flows.stem("wf", "emit", "order.shipped", '"x"', "--key", "1")
     assert [one["payload"] for one in flows.stem("wf", "events", "--json").json["events"]] == ['"x"']
+
+
+def test_a_list_says_why_runs_failed_and_what_a_flow_says_of_itself(flows: Shop) -> None:
+    with flows.working():
+        flows.stem("wf", "start", "orders.fails", "--id", "f")
+        until(flows, "f", "failed")
+    assert "ValueError: no order" in flows.stem("wf", "ls").out
+    listed = {line.split()[0]: line for line in flows.stem("wf", "workflows").out.splitlines()}
+    assert "Charge and wait for the parcel." in listed["orders.fulfil"]
+    assert listed["orders.pack"].split()[-1] == "Any"
+
+
+def test_a_run_that_was_cancelled_in_a_wait_says_at_what_and_by_which_limit(flows: Shop) -> None:
+    with flows.working():
+        for run, limit in (
+            ("a", ("--cancel-after", "300ms")),
+            ("b", ("--max-suspend", "0.3")),
+            ("c", ("--keep", "1h")),
+        ):
+            assert flows.stem("wf", "start", "orders.ask", "--id", run, *limit).code == 0
+        until(flows, "a", "cancelled")
+        until(flows, "b", "cancelled")
+        until(flows, "c", "suspended")
+    shown = flows.stem("wf", "show", "a").out
+    assert "cancel_after: it took longer than 300ms" in shown
+    assert "waited for" in shown
+    assert "approval" in shown
+    assert shown.endswith("\nno steps\n")
+    assert re.search(r"^created_at +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(", shown, re.MULTILINE)
+    explained = flows.stem("wf", "explain", "b").out
+    assert "max_suspend: it waited longer than 300ms" in explained
+    assert "it waited for approval" in explained
+    with contextlib.closing(sqlite3.connect(flows.folder / "jobs.db")) as database:
+        assert database.execute("SELECT keep_ms FROM run WHERE id = 'c'").fetchone() == (3_600_000,)
 
 
 def test_what_is_wrong_is_explained_and_found(flows: Shop) -> None:

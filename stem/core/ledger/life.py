@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from stem.core.duration import words
 from stem.core.lease import DOUBTED, RENEWS, UNKNOWN, doubt_ms
 from stem.core.ledger.rows import Rows
 from stem.core.ledger.waking import answer_late, complete, wake_more
@@ -188,8 +189,10 @@ def finish(
     reason: str = "",
 ) -> None:
     """Over: nothing wakes it any more, its parent is told, and its children end with it unless it succeeded."""
-    for wait in rows.waits(row.id):
+    waits = rows.waits(row.id)
+    for wait in waits:
         rows.drop_wait(row.id, wait)
+    row.waited_for = "" if state == "succeeded" else ", ".join(wait.key for wait in waits)
     row.state, row.result, row.error, row.reason = state, result, error, reason
     row.finished_at, row.forget_at = rows.now, rows.now + row.keep_ms
     row.due_at = row.suspend_at = row.cleanup_at = None
@@ -256,9 +259,11 @@ def _policy_ends(rows: Rows, row: RunRow) -> None:
     elif row.cancel:
         cancel(rows, row, CancelRequest("the clean-up took longer than its budget", "policy"), terminate=True)
     elif row.cancel_at is not None and row.cancel_at <= rows.now:
-        cancel(rows, row, CancelRequest("cancel_after: it took longer than it may", "policy"), terminate=False)
+        text = f"cancel_after: it took longer than {words(row.cancel_after_ms or 0)}"
+        cancel(rows, row, CancelRequest(text, "policy"), terminate=False)
     else:
-        cancel(rows, row, CancelRequest("max_suspend: it waited longer than it may", "policy"), terminate=False)
+        text = f"max_suspend: it waited longer than {words(row.max_suspend_ms or 0)}"
+        cancel(rows, row, CancelRequest(text, "policy"), terminate=False)
 
 
 def work(rows: Rows, limit: int) -> int:

@@ -11,6 +11,7 @@ import pytest
 from stem.contracts.broker import Renewal
 from stem.contracts.engine import Engine
 from stem.contracts.workflows import RunFilter
+from stem.core.duration import words
 from stem.core.outcome import Returned, Stopped
 from stem.core.run import (
     Block,
@@ -1022,9 +1023,28 @@ class WorkflowsContract(Contract):
         assert await take_runs(engine, line_name("other", 1)) == []
         row = await row_of(engine)
         assert row.state == "cancelled"
-        assert row.reason.startswith("cancel_after")
+        assert row.reason == "cancel_after: it took longer than 1m"
         assert row.cancel_request is not None
         assert row.cancel_request.by == "policy"
+
+    @pytest.mark.parametrize("ms", [300, 1_500, 61_000, 3_600_000, 5_430_000, 90_000_000])
+    async def test_a_policy_says_its_span_as_people_do(self, engine: Engine, ms: int) -> None:
+        """Checklist: 123."""
+        await begun(engine, cancel_after_ms=ms)
+        shift(ms, engine)
+        await engine.workflows.sweep()
+        row = await row_of(engine)
+        assert row.cancel_request is not None
+        assert row.cancel_request.reason == f"cancel_after: it took longer than {words(ms)}"
+
+    async def test_a_run_that_ends_in_its_waits_says_what_it_waited_for(self, engine: Engine) -> None:
+        """Checklist: 120. Those of a run that succeeds do not matter any more."""
+        for run, state in (("run", "cancelled"), ("other", "failed"), ("third", "succeeded")):
+            hand = Hand(engine, await begun(engine, run))
+            await hand.commit(waits=(waiting("w", "topic"), waiting("x", "more", pos=1)))
+            await hand.end(state)
+            row = await row_of(engine, run)
+            assert row.waited_for == ("" if state == "succeeded" else "w, x")
 
     async def test_a_run_that_waits_too_long_is_cancelled(self, engine: Engine) -> None:
         """Checklist: 123. Each wait has the whole time."""
@@ -1039,7 +1059,8 @@ class WorkflowsContract(Contract):
         shift(60_000, engine)
         assert await engine.workflows.sweep() == 1
         row = await row_of(engine)
-        assert (row.state, row.reason.startswith("max_suspend")) == ("cancelled", True)
+        assert (row.state, row.reason) == ("cancelled", "max_suspend: it waited longer than 1m")
+        assert row.waited_for == "x"
 
     async def test_a_policy_asks_a_run_that_works(self, engine: Engine) -> None:
         """Checklist: 123."""

@@ -19,7 +19,7 @@ function runs.start(new)
     cancel_after_ms = new[8], max_suspend_ms = new[9], keep_ms = new[10], created_at = now, started_at = -1,
     changed_at = now, finished_at = -1, forget_at = -1, number = 0, generation = generation, takeovers = 0, blocks = 0,
     changes = 0, cleans_up = new[11], cleaning = 0, parent_run = new[12], parent_step = new[13], parent_policy = new[14],
-    reason = '', cancel = '', notes = '',
+    reason = '', waited_for = '', cancel = '', notes = '',
   }
   rows[id], before[id] = row, nil
   call('SET', F .. 'p:' .. id, new[4])
@@ -62,7 +62,12 @@ function runs.end_children(id, row, reason)
 end
 
 function runs.end_it(id, row, state, result, error_, reason)
-  for _, pair in ipairs(runs.all('w', id)) do runs.drop_wait(id, pair[1], pair[2]) end
+  local waits = {}
+  for n, pair in ipairs(runs.all('w', id)) do
+    runs.drop_wait(id, pair[1], pair[2])
+    waits[n] = pair[1]
+  end
+  row.waited_for = state == 'succeeded' and '' or table.concat(waits, ', ')
   row.state, row.reason = state, reason
   row.finished_at, row.forget_at = now, now + row.keep_ms
   row.due_at, row.suspend_at, row.cleanup_at = -1, -1, -1
@@ -101,6 +106,18 @@ function runs.cancel(id, row, reason, by, terminate)
   return 'requested'
 end
 
+-- A span for people, as core/duration.py says it.
+function runs.span(ms)
+  if ms < 1000 then return string.format('%.0fms', ms) end
+  for _, unit in ipairs({{86400000, 'd', 3600000, 'h'}, {3600000, 'h', 60000, 'm'}, {60000, 'm', 1000, 's'}}) do
+    if ms >= unit[1] then
+      local rest = math.floor(ms % unit[1] / unit[3])
+      return string.format('%.0f%s', math.floor(ms / unit[1]), unit[2]) .. (rest > 0 and string.format(' %.0f%s', rest, unit[4]) or '')
+    end
+  end
+  return string.format('%gs', ms / 1000)
+end
+
 function runs.policy_ends(id, row)
   if row.cancel ~= '' and row.due_at >= 0 and row.due_at <= now then
     row.cleanup_at = now + row.lease_ms -- nobody has it in hand: that time does not count
@@ -108,9 +125,9 @@ function runs.policy_ends(id, row)
   elseif row.cancel ~= '' then
     runs.cancel(id, row, 'the clean-up took longer than its budget', 'policy', true)
   elseif row.cancel_at >= 0 and row.cancel_at <= now then
-    runs.cancel(id, row, 'cancel_after: it took longer than it may', 'policy', false)
+    runs.cancel(id, row, 'cancel_after: it took longer than ' .. runs.span(row.cancel_after_ms), 'policy', false)
   else
-    runs.cancel(id, row, 'max_suspend: it waited longer than it may', 'policy', false)
+    runs.cancel(id, row, 'max_suspend: it waited longer than ' .. runs.span(row.max_suspend_ms), 'policy', false)
   end
 end
 
