@@ -22,6 +22,8 @@ LOOK: Final = 0.5
 #: How long a restart waits for running jobs before it hands them back, and then before it kills, seconds.
 PATIENCE: Final = 1.0
 GRACE: Final = 12.0
+#: The URL that means the app's own.
+APPS_OWN: Final = "app"
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
@@ -30,7 +32,10 @@ _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 @click.option("-Q", "--queues", default="", metavar="A,B", help="Only these queues; else all that the tasks name.")
 @said
 def command(asked: Said, concurrency: int, queues: str) -> int:
-    """Run the tasks of an app on .stem/stem.db in this folder, and restart when a .py file changes. Ctrl-C ends it."""
+    """Run the tasks of an app on .stem/stem.db in this folder, and restart when a .py file changes. Ctrl-C ends it.
+
+    The app's own database is left alone, so that nothing is tried out on it; --url app takes it nevertheless.
+    """
     refuse_where_workers_cannot_run(sys.platform)
     app = asked.app or load().app
     if not app:
@@ -38,7 +43,8 @@ def command(asked: Said, concurrency: int, queues: str) -> int:
     url = asked.url or DEFAULT_URL
     if url == DEFAULT_URL:
         Path(".stem").mkdir(exist_ok=True)
-    words = ["worker", "-A", app, "--url", url, "-c", str(concurrency), "-Q", queues]
+    words = ["worker", "-A", app, "-c", str(concurrency), "-Q", queues]
+    words += ["--url", url] if url != APPS_OWN else []
     words += ["--namespace", asked.namespace] if asked.namespace else []
     words += ["-v"] if asked.verbose else []
     return Dev([sys.executable, "-m", "stem", *words]).run()

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from stem.cli.output import note
 from stem.config import DEFAULT_NAMESPACE, DEFAULT_URL, load
 from stem.errors import AppNotFoundError, ConfigError, EngineUnavailableError, StemError, hint, nearest
 
@@ -49,12 +50,17 @@ def app_without_tasks(said: Said) -> Stem:
 
 
 def _overridden(app: Stem, said: Said, *, memory: bool) -> Stem:
+    from stem.engines import redacted
+
     said.own_url = app.url
     if app.url.startswith("memory:") and not memory:
         raise ConfigError(
             "an app on memory:// lives inside one process, where the command line cannot reach it; "
             "give it a URL such as sqlite:///.stem/stem.db"
         )
+    exported = os.environ.get("STEM_URL", "")
+    if exported and not said.url and exported != app.url:
+        note(f"STEM_URL is not used: the app names its own database, {redacted(app.url)}; --url overrides that")
     if said.url:
         if said.url.startswith("memory:") and not memory:
             raise ConfigError("memory:// lives inside one process, where the command line cannot reach it")

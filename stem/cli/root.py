@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
@@ -47,6 +48,8 @@ class Said:
     verbose: bool = False
     #: What the app itself says, before `url` was put in its place.
     own_url: str = ""
+    #: Whether `stem dev` has started this process.
+    dev: bool = False
 
 
 said = click.make_pass_decorator(Said)
@@ -77,6 +80,10 @@ _COMMON: Final = _common()
 
 class Command(click.Command):
     """A command that takes the common options after its name, too."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - click's signature
+        """The first sentence, whole: a list of commands wraps it, and a sentence without its end says little."""
+        return self.short_help or _first_sentence(self.help or "")
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_COMMON]
@@ -123,6 +130,12 @@ class Root(Group):
 
     def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
         return texts.text().rstrip()
+
+
+def _first_sentence(text: str) -> str:
+    """Up to the first full stop or semicolon of the first paragraph, without it."""
+    flat = " ".join(text.partition("\n\n")[0].split())
+    return re.split(r"[.;](?: |$)", flat, maxsplit=1)[0]
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -92,6 +92,7 @@ def command(
     named = [queue.strip() for queue in queues.split(",") if queue.strip()]
     if queues and not named:
         raise UsageError(f"-Q names no queue, found {queues!r}")
+    asked.dev = dev is not None
     app = app_with_tasks(asked, memory=burst)
     options: dict[str, Any] = {
         "concurrency": concurrency,
@@ -190,7 +191,7 @@ def _started(
 ) -> None:
     ending.worker = worker
     if banner:
-        click.echo(_banner(app, worker, options["concurrency"]), err=True)
+        click.echo(_banner(app, asked, worker, options["concurrency"]), err=True)
         if dev:
             click.echo(_next_steps(app, asked), err=True)
     log.info("worker %s is ready", worker.name, extra={"worker": worker.name})
@@ -280,7 +281,7 @@ _WORDS: Final = {
 # ---------------------------------------------------------------- what is shown
 
 
-def _banner(app: Stem, worker: Worker, concurrency: int) -> str:
+def _banner(app: Stem, asked: Said, worker: Worker, concurrency: int) -> str:
     from stem.engines import redacted
 
     told = app.engine.describe()
@@ -288,6 +289,11 @@ def _banner(app: Stem, worker: Worker, concurrency: int) -> str:
     listed = ", ".join(names[:6]) + (f", and {len(names) - 6} more" if len(names) > 6 else "")
     lines = {
         "engine": f"{redacted(app.url)} ({told.get('durability', told.get('engine', ''))})",
+        **(
+            {"not used": f"{redacted(asked.own_url)}, the app's own{_way_to_own(asked)}"}
+            if asked.own_url != app.url
+            else {}
+        ),
         "queues": ", ".join(worker.queues),
         "tasks": f"{len(names)}: {listed}" if names else "none",
         **({"workflows": ", ".join(worker.lines)} if worker.lines else {}),
@@ -297,12 +303,17 @@ def _banner(app: Stem, worker: Worker, concurrency: int) -> str:
     return plain("\n".join(["stem worker", *(f"  {name:<12} {value}" for name, value in lines.items())]))
 
 
+def _way_to_own(asked: Said) -> str:
+    """How to get at what the app names itself; `stem dev` says it where it has put its own in place of it."""
+    return ": --url app takes it" if asked.dev else ""
+
+
 def _next_steps(app: Stem, asked: Said) -> str:
     from stem.cli.enqueue import sample
     from stem.config import load
 
     where = f" -A {asked.app}" if asked.app != load().app else ""
-    where += f" --url {asked.url}" if asked.url != asked.own_url else ""
+    where += f" --url {asked.url}" if asked.url and asked.url != asked.own_url else ""
     example = sample(app.load().handlers())
     lines = [f"  stem enqueue {example} --wait{where}"] if example else []
     lines += [f"  stem jobs ls{where}"]

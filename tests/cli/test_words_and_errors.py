@@ -36,6 +36,13 @@ def test_every_command_of_the_help_exists_and_has_help_of_its_own(shop: Shop) ->
     assert root.name == "stem"
 
 
+@pytest.mark.parametrize("word", ["wf", "jobs", "queues", "dlq", "tasks"])
+def test_a_list_of_commands_says_each_in_a_whole_sentence(shop: Shop, word: str) -> None:
+    listed = shop.stem(word, "--help").out.partition("Commands:")[2]
+    assert listed.strip()
+    assert "..." not in listed
+
+
 def test_help_needs_neither_click_nor_the_rest() -> None:
     probe = (
         "import sys; from stem.cli import main; main(['--help']); "
@@ -59,8 +66,9 @@ def test_the_version_is_told(shop: Shop) -> None:
         (["jobs", "ls", "--state", "gone"], "is not one of 'queued'"),
         (["worker", "-c", "0"], "'-c' / '--concurrency'"),
         (["result", "x", "--timeout", "soon"], "--timeout must look like '250ms', '30s'"),
-        (["dlq", "replay"], "name ids, or use --all"),
+        (["dlq", "replay"], "name ids, or say --queue"),
         (["dlq", "purge", "x", "--all"], "not both"),
+        (["dlq", "purge", "x", "--task", "y"], "not both"),
         (["dlq", "ls", "--reason", "exausted"], "did you mean 'exhausted'?"),
         (["jobs", "ls", "--cursor", "bogus"], "a cursor is what the page before gave, found 'bogus'"),
         (["dlq", "ls", "--cursor", "bogus"], "a cursor is what the page before gave, found 'bogus'"),

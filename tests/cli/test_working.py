@@ -213,6 +213,7 @@ def test_dev_restarts_on_a_change_and_ends_with_its_child(shop: Shop) -> None:
     dev = shop.start("dev", "-A", "shop")
     dev.says("is ready")
     assert "stem enqueue demo.echo name=world --wait --url sqlite:///.stem/stem.db" in dev.err
+    assert "not used     sqlite:///jobs.db, the app's own: --url app takes it" in dev.err
     assert (shop.folder / ".stem" / "stem.db").exists()
     there = ("--url", "sqlite:///.stem/stem.db")
     assert shop.stem("enqueue", "demo.hello", "name=Ada", "--wait", *there).out == '"Hello Ada!"\n'
@@ -231,6 +232,18 @@ def test_dev_restarts_on_a_change_and_ends_with_its_child(shop: Shop) -> None:
     assert dev.ended() == 0
     assert dev.err.count("has ended") == 3
     assert "Traceback" not in dev.err
+
+
+def test_dev_takes_the_apps_own_database_when_told(shop: Shop) -> None:
+    dev = shop.start("dev", "--url", "app")
+    dev.says("is ready")
+    assert "sqlite:///jobs.db" in dev.err
+    assert "not used" not in dev.err
+    assert dev.err.count("--url") == 0
+    assert shop.stem("enqueue", "demo.hello", "name=Ada", "--wait").out == '"Hello Ada!"\n'
+    dev.send(signal.SIGINT)
+    assert dev.ended() == 0
+    assert not (shop.folder / ".stem").exists()
 
 
 def test_the_child_ends_when_dev_is_killed(shop: Shop) -> None:
