@@ -34,6 +34,7 @@ SHORTEST_RESULT_TTL_MS: Final = 1_000
 DEFAULT_QUEUE: Final = "default"
 #: Attributes of one task.
 MAX_ATTRIBUTES: Final = 64
+NO_ATTRIBUTES: Final[Mapping[str, Attribute]] = {}
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +106,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     stub: str = ""
     tags: tuple[str, ...] = ()
     description: str = ""
-    attributes: Mapping[str, Attribute] = {}
+    attributes: Mapping[str, Attribute] = NO_ATTRIBUTES
     idempotent: bool | None = None
 
     @property
@@ -196,7 +197,7 @@ def task_options(
         stub=checked(problems, "", stub_name, stub),
         tags=checked(problems, (), _tags, tags),
         description=checked(problems, "", _description, description),
-        attributes=checked(problems, {}, _attributes, attributes),
+        attributes=checked(problems, NO_ATTRIBUTES, _attributes, attributes),
         idempotent=checked(problems, None, _idempotent, idempotent),
     )
     most = made.layer.max_retries
@@ -278,17 +279,21 @@ def _tags(value: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def _attributes(value: Mapping[str, Attribute] | None) -> dict[str, Attribute]:
-    found = {} if value is None else value
+def _attributes(value: Mapping[str, Attribute] | None) -> Mapping[str, Attribute]:
+    found: object = {} if value is None else value
     if not isinstance(found, Mapping) or not all(
-        isinstance(name, str) and name and isinstance(one, str | int | float) for name, one in found.items()
+        isinstance(name, str) and name and isinstance(one, str | int | float) for name, one in _pairs(found)
     ):
         raise ConfigError(
             f"attributes must map names to text, numbers, True or False, as {{'team': 'billing'}}, found {value!r}"
         )
     if len(found) > MAX_ATTRIBUTES:
         raise ConfigError(f"attributes may be {MAX_ATTRIBUTES} at most, found {len(found)}")
-    return dict(found)
+    return dict(value or {})
+
+
+def _pairs(found: Mapping[Any, Any]) -> Iterable[tuple[object, object]]:
+    return found.items()
 
 
 def _idempotent(value: bool | None) -> bool | None:  # noqa: FBT001 - the value under test

@@ -60,6 +60,7 @@ def _all_of(
         yield from _all_of(told.__cause__, cause)
     if told.__context__ is not None:
         yield from _all_of(told.__context__, context)
-    grouped = fault.exceptions if isinstance(fault, BaseExceptionGroup) else ()
-    for part, error in zip(told.exceptions or (), grouped, strict=False):
-        yield from _all_of(part, error)
+    if told.exceptions:
+        grouped: tuple[BaseException, ...] = getattr(fault, "exceptions", ())
+        for part, error in zip(told.exceptions, grouped, strict=False):
+            yield from _all_of(part, error)

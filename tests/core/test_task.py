@@ -355,9 +355,9 @@ def test_all_faults_of_a_decoration_are_told_at_once() -> None:
 
 def test_a_misspelt_keyword_is_refused_with_the_nearest() -> None:
     (problem,) = refused(lambda: define("shop.it", returns=int, prioritty=3))
-    assert problem.startswith("TaskDefinition has no option 'prioritty'; did you mean 'priority'? (9 known: queue, ")
+    assert problem.startswith("TaskDefinition has no option 'prioritty'; did you mean 'priority'? (13 known: queue, ")
     (problem,) = refused(lambda: define("shop.it", returns=int, zzz=3))
-    assert problem.startswith("TaskDefinition has no option 'zzz'; 9 known: ")
+    assert problem.startswith("TaskDefinition has no option 'zzz'; 13 known: ")
 
 
 def test_at_most_once_allows_no_retries() -> None:
