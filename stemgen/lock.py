@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from stem.core.options import DEFAULT_QUEUE, Attribute
 from stem.core.replay import OnChange
@@ -23,7 +24,10 @@ FORMAT: Final = 1
 
 
 class TaskLock(msgspec.Struct, frozen=True, kw_only=True):
-    """One task: the schemas of its arguments and of its result as written and as read, and their digest."""
+    """One task: the schemas of its arguments and of its result as written and as read, and their digest.
+
+    `tags`, `attributes` and `idempotent` are there when the task says them.
+    """
 
     handler: str
     schema: str
@@ -32,9 +36,9 @@ class TaskLock(msgspec.Struct, frozen=True, kw_only=True):
     reads: dict[str, Any] | None = None
     accepts: dict[str, dict[str, Any]] = {}
     queue: str = DEFAULT_QUEUE
-    tags: tuple[str, ...] = ()
-    attributes: dict[str, Attribute] = {}
-    idempotent: bool | None = None
+    tags: tuple[str, ...] | UnsetType = UNSET
+    attributes: dict[str, Attribute] | UnsetType = UNSET
+    idempotent: bool | UnsetType = UNSET
 
 
 class WorkflowLock(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,9 +116,9 @@ def _task(one: AnyDeclared) -> TaskLock:
         reads=None if made.reads == made.result else made.reads,
         accepts={digest(schema): schema for schema in earlier},
         queue=DEFAULT_QUEUE if isinstance(queue, Unset) else queue,
-        tags=one.options.tags,
-        attributes=dict(one.options.attributes),
-        idempotent=one.options.idempotent,
+        tags=one.options.tags or UNSET,
+        attributes=dict(one.options.attributes) or UNSET,
+        idempotent=UNSET if one.options.idempotent is None else one.options.idempotent,
     )
 
 

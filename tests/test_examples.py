@@ -28,7 +28,7 @@ KEY_LINES = {
     "retries.py": "charged at attempt 3",
     "testing_with_fake.py": "2 tests passed",
     "unique.py": "report of 2026-01, first asked for by Ada",
-    "workflows/cancellation_policy.py": "max_suspend: it waited longer than it may",
+    "workflows/cancellation_policy.py": "max_suspend: it waited longer than 1h",
     "workflows/custom_store.py": "run-1: double, then GoOn: done",
     "workflows/fan_out_files.py": "5 files, the decoder among them: True",
     "workflows/hello_flow.py": "HELLO, ADA!",

@@ -60,6 +60,21 @@ def test_a_narrow_table_leaves_out_what_matters_least_and_keeps_ids(shop: Shop, 
             assert ("PRI" in lines[0]) == (columns == "120")
 
 
+def test_tasks_are_listed_with_what_people_want_to_know(shop: Shop) -> None:
+    source = (shop.folder / "shop.py").read_text()
+    said = 'tags=["greeting"], attributes={"team": "front"}, idempotent=False,'
+    shop.write("shop.py", source.replace('tags=["greeting"],', said))
+    (line,) = [line for line in shop.stem("tasks", "ls").out.splitlines() if line.startswith("demo.hello ")]
+    assert "idempotent=False" in line
+    assert "greeting, team=front" in line
+    (told,) = [one for one in shop.stem("tasks", "ls", "--json").json["tasks"] if one["name"] == "demo.hello"]
+    assert (told["tags"], told["attributes"], told["options"]) == (
+        ["greeting"],
+        {"team": "front"},
+        {"idempotent": False},
+    )
+
+
 def test_jobs_as_json_are_one_document_with_instants_in_utc(shop: Shop) -> None:
     job_id = shop.enqueue("demo.hello", name="x")
     answer = shop.stem("jobs", "ls", "--json")

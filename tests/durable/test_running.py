@@ -2209,6 +2209,7 @@ async def test_what_of_a_clean_up_failed_is_told() -> None:
         assert ended.startswith("it has been cancelled")
         assert rest == [
             "enough",
+            "it waited for s",
             "on_cancel failed: ValueError: a bug in on_cancel",
             "charge was not undone: LookupError: no refund today",
         ]

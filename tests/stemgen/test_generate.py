@@ -484,3 +484,26 @@ def test_classes_of_any_kind_may_be_shared(project: Project) -> None:
     code = "from app_client import t; print(t.f(d=t.D(x=1), n=t.N(x=2), t={'x': 3}).request.args)"
     done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder}:{project.folder / 'client'}"})
     assert done.stdout.strip() == "d=D(x=1) n=N(x=2) t={'x': 3}", done.stderr
+
+
+def test_what_people_want_to_know_of_a_task_stands_in_the_stub_and_in_the_lock(project: Project) -> None:
+    project.write(
+        {
+            "app/tasks.py": "from stem import task\n"
+            "@task('t.f', tags=['mail', \"it's\"], description='Sends.', attributes={'team': 'a', 'cost': 3, 'new': True},\n"
+            "      idempotent=False)\ndef f() -> None: ...\n"
+            "@task('t.g')\ndef g() -> None: ...\n"
+        }
+    )
+    project.generate()
+    code = (
+        "from app_client import t; said = [one.options for one in (t.f, t.g)]; "
+        "print([(one.tags, one.description, one.attributes, one.idempotent) for one in said])"
+    )
+    done = project.python("-c", code, env={"PYTHONPATH": f"{ROOT}:{project.folder / 'client'}"})
+    told = [(("mail", "it's"), "Sends.", {"team": "a", "cost": 3, "new": True}, False), ((), "", {}, None)]
+    assert done.stdout == f"{told}\n", done.stderr
+    tasks = json.loads((project.folder / "client/app_client/stem.lock.json").read_text())["tasks"]
+    said = {"tags": ["mail", "it's"], "attributes": {"team": "a", "cost": 3, "new": True}, "idempotent": False}
+    assert {name: tasks["t.f"][name] for name in said} == said
+    assert not said.keys() & tasks["t.g"].keys()
