@@ -62,6 +62,13 @@ async def paging(engine: RedisEngine) -> None:
     assert len((await engine.dead_letters.page(DeadFilter(), limit=5))[0]) == 5
 
 
+async def paging_for_nothing(engine: RedisEngine) -> None:
+    for which in (JobFilter(task="nobody"), JobFilter(task="nobody", states=("failed",))):
+        page = await engine.jobs.page(which, look=20)
+        assert page.rows == []
+        assert page.looked <= 20
+
+
 def commands(server: RedisServer) -> dict[str, int]:
     """How often each command ran since the last look, those of scripts included."""
     seen = {
@@ -83,7 +90,8 @@ async def fill(engine: RedisEngine, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "operation", [stats, publishing, a_cycle, an_empty_claim, burying_and_replaying, looking, paging]
+    "operation",
+    [stats, publishing, a_cycle, an_empty_claim, burying_and_replaying, looking, paging, paging_for_nothing],
 )
 async def test_the_number_of_commands_does_not_grow_with_what_is_stored(
     server: RedisServer, make: MakeEngine, operation: Operation

@@ -63,6 +63,13 @@ async def pages(engine: SqliteEngine) -> None:
     assert len((await engine.dead_letters.page(DeadFilter(), limit=10))[0]) == 10
 
 
+async def pages_for_nothing(engine: SqliteEngine) -> None:
+    for which in (JobFilter(task="nobody"), JobFilter(task="nobody", states=("failed",)), JobFilter(queue="nobody")):
+        page = await engine.jobs.page(which, look=20)
+        assert page.rows == []
+        assert page.looked <= 20
+
+
 async def cancelling(engine: SqliteEngine) -> None:
     assert (await cancel(engine, "ready-2"))[0] == "cancelled"
     assert (await cancel(engine, "late-2"))[0] == "cancelled"
@@ -80,6 +87,7 @@ OPERATIONS: list[Operation] = [
     burying_and_replaying,
     looking,
     pages,
+    pages_for_nothing,
     cancelling,
     sweeping,
 ]
