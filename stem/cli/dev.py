@@ -41,8 +41,6 @@ def command(asked: Said, concurrency: int, queues: str) -> int:
     if not app:
         raise UsageError('no app is named: add -A module:app, set STEM_APP, or write app = "module:app" into stem.toml')
     url = asked.url or DEFAULT_URL
-    if url == DEFAULT_URL:
-        Path(".stem").mkdir(exist_ok=True)
     words = ["worker", "-A", app, "-c", str(concurrency), "-Q", queues]
     words += ["--url", url] if url != APPS_OWN else []
     words += ["--namespace", asked.namespace] if asked.namespace else []

@@ -72,6 +72,10 @@ def document_of(name: str, text: str | None) -> dict[str, Any]:
         value = json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as fault:
         raise InvalidArgumentsError(name, [f"--args is no JSON: {fault}"]) from None
+    except RecursionError:
+        from stem.core.sizes import MAX_DEPTH
+
+        raise InvalidArgumentsError(name, [f"--args is nested more than {MAX_DEPTH} deep"]) from None
     if not isinstance(value, dict):
         raise InvalidArgumentsError(name, [f"--args must be a JSON object, found {json.dumps(value)[:80]}"])
     return value

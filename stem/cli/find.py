@@ -58,9 +58,12 @@ def _overridden(app: Stem, said: Said, *, memory: bool) -> Stem:
             "an app on memory:// lives inside one process, where the command line cannot reach it; "
             "give it a URL such as sqlite:///.stem/stem.db"
         )
-    exported = os.environ.get("STEM_URL", "")
-    if exported and not said.url and exported != app.url:
-        note(f"STEM_URL is not used: the app names its own database, {redacted(app.url)}; --url overrides that")
+    wanted = load().url
+    if wanted and not said.url and wanted != app.url:
+        where = "STEM_URL" if os.environ.get("STEM_URL") else "the url in stem.toml"
+        note(
+            f"{where} is not used: the app is on {redacted(app.url)}; Stem.from_env() takes it, and --url overrides both"
+        )
     if said.url:
         if said.url.startswith("memory:") and not memory:
             raise ConfigError("memory:// lives inside one process, where the command line cannot reach it")

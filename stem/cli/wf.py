@@ -270,13 +270,17 @@ def emit_(asked: Said, event: str, payload: str, key: str, run_id: str, event_id
     import json
 
     from stem.core.run import Event, Message, event_topic
+    from stem.core.task import name_problems
 
     try:
         data = json.dumps(json.loads(payload)).encode()
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise UsageError(
             f"the payload must be JSON, as '\"text\"' or '{{\"id\": 1}}', found {payload!r}: {fault}"
         ) from None
+    problems = name_problems(event, "a mailbox" if run_id else "a topic")
+    if problems:
+        raise UsageError(problems)
     if run_id and key:
         raise UsageError("a mailbox belongs to one run and has no keys: leave out --key or --run")
     app = app_without_tasks(asked)

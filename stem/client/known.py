@@ -35,7 +35,10 @@ async def why_it_waits(engine: Engine, *, task: str, queue: str, state: str) -> 
         document = await engine.schemas.get(key) if key else None
         if document is None or task in msgspec.json.decode(document, type=list[str]):
             return ""  # one of them knows it, or has not said yet
-    return f"no live worker knows the task {task!r} ({_named(alive)})"
+    return (
+        f"no live worker knows the task {task!r} ({_named(alive)}); it is buried when it has waited for as long as their "
+        "--unknown-for says, 10 minutes unless told otherwise"
+    )
 
 
 def _info(one: Present) -> _Info:

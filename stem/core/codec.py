@@ -270,7 +270,8 @@ def _check_depth(data: bytes) -> None:
     try:
         from_json(data)
     except ValueError as fault:
-        raise EncodeError(f"nested more than {MAX_DEPTH} deep, or no JSON: {fault}") from None
+        deep = "recursion" in str(fault)
+        raise EncodeError(f"nested more than {MAX_DEPTH} deep" if deep else f"no JSON: {fault}") from None
 
 
 def _mentions(schema: object, kind: str) -> bool:

@@ -30,7 +30,8 @@ def milliseconds(value: Duration, *, what: str = "duration", minimum: int = 0) -
     """
     exact = _exact_ms(value, what)
     if exact < 0 or not minimum <= math.ceil(exact) <= _LONGEST_MS:
-        raise ConfigError(f"{what} must be between {words(minimum)} and 100 years, found {value!r}")
+        found = f"{value.total_seconds():g} s" if isinstance(value, timedelta) else repr(value)
+        raise ConfigError(f"{what} must be between {words(minimum)} and 100 years, found {found}")
     return math.ceil(exact)
 
 

@@ -34,6 +34,10 @@ SHORTEST_RESULT_TTL_MS: Final = 1_000
 DEFAULT_QUEUE: Final = "default"
 #: Attributes of one task.
 MAX_ATTRIBUTES: Final = 64
+#: Characters of a tag, and of an attribute's name and text.
+LABEL: Final = 200
+#: The largest number that an attribute may be: beyond it JSON's readers disagree.
+LARGEST: Final = 2**53
 NO_ATTRIBUTES: Final[Mapping[str, Attribute]] = {}
 
 
@@ -274,22 +278,32 @@ def stub_name(value: str) -> str:
 
 def _tags(value: Iterable[str]) -> tuple[str, ...]:
     found = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else None
-    if found is None or not all(isinstance(tag, str) and tag for tag in found):
-        raise ConfigError(f"tags must be a list of words, as ['mail'], found {value!r}")
+    if found is None or not all(_label(tag) for tag in found):
+        raise ConfigError(f"tags must be a list of words, as ['mail'], found {value!r:.{LABEL}}")
     return found
 
 
 def _attributes(value: Mapping[str, Attribute] | None) -> Mapping[str, Attribute]:
     found: object = {} if value is None else value
-    if not isinstance(found, Mapping) or not all(
-        isinstance(name, str) and name and isinstance(one, str | int | float) for name, one in _pairs(found)
-    ):
+    if not isinstance(found, Mapping) or not all(_label(name) and _attribute(one) for name, one in _pairs(found)):
         raise ConfigError(
-            f"attributes must map names to text, numbers, True or False, as {{'team': 'billing'}}, found {value!r}"
+            "attributes must map names to short text, finite numbers, True or False, as {'team': 'billing'}, "
+            f"found {str(value)[:LABEL]}"
         )
     if len(found) > MAX_ATTRIBUTES:
         raise ConfigError(f"attributes may be {MAX_ATTRIBUTES} at most, found {len(found)}")
     return dict(value or {})
+
+
+def _label(value: object) -> bool:
+    """A word or a line for people: printable, so that it keeps to its cell in a table."""
+    return isinstance(value, str) and 0 < len(value) <= LABEL and value.isprintable()
+
+
+def _attribute(value: object) -> bool:
+    if isinstance(value, str):
+        return not value or _label(value)
+    return isinstance(value, int | float) and abs(value) <= LARGEST
 
 
 def _pairs(found: Mapping[Any, Any]) -> Iterable[tuple[object, object]]:

@@ -42,7 +42,7 @@ def prepare(path: Path, *, durability: Durability, busy_ms: int) -> sqlite3.Conn
             "use a newer Python build"
         )
     with translated(path, busy_ms):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         _make_private(path)
         conn = _connect(path, busy_ms)
         try:
@@ -117,6 +117,12 @@ def _connect(path: Path, busy_ms: int) -> sqlite3.Connection:
     conn.execute("PRAGMA foreign_keys = OFF")
     conn.execute("PRAGMA temp_store = MEMORY")
     return conn
+
+
+def _make_folder(folder: Path) -> None:
+    """The folder of a new file, and those above it that are not there: for this user alone."""
+    for one in reversed([folder, *folder.parents]):
+        one.mkdir(mode=0o700, exist_ok=True)
 
 
 def _make_private(path: Path) -> None:

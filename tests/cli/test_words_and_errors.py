@@ -77,6 +77,12 @@ def test_the_version_is_told(shop: Shop) -> None:
         (["health", "--url", "sqlite:///a.db#b"], "write # and ? of a path as %23 and %3F"),
         (["health", "--url", "sqlite:///a.db?durability=huge"], "a SQLite URL looks like"),
         (["health", "--url", "sqlite:///a%00b.db"], "a SQLite URL looks like"),
+        (["wf", "emit", "", "1"], "a topic's name must be a word or dotted words"),
+        (["wf", "emit", "go", "[" * 50_000], "the payload must be JSON"),
+        (
+            ["enqueue", "demo.hello", "--args", '{"name":' + "[" * 50_000 + "]" * 50_000 + "}"],
+            "nested more than 200 deep",
+        ),
         (["enqueue", "demo.helo"], "no task named 'demo.helo' is registered; did you mean 'demo.hello'?"),
         (["health", "--url", "mysql://me:secret@host/0"], "no engine for 'mysql://me:***@host/0'"),
         (["health", "--url", "sqlite://x"], "a SQLite URL looks like"),

@@ -87,10 +87,10 @@ class TlsFront:
                 try:
                     await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
                 finally:
+                    back.transport.abort()  # before any wait: a stop of the front may end this link here too
                     for way in ways:
                         way.cancel()
                     await asyncio.gather(*ways, return_exceptions=True)
-                    back.transport.abort()
             finally:
                 writer.transport.abort()
                 await asyncio.sleep(0)  # asyncio lets go of both sockets now

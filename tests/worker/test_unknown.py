@@ -215,7 +215,7 @@ async def test_who_waits_for_a_result_is_told_that_nobody_knows_the_task(caplog:
             while not await app.engine.schemas.digests():
                 await anyio.sleep(0.01)
         handle = await stranger.enqueue(app, Number())
-        expected = rf"no live worker knows the task 'fresh' \(alive: {worker.name}\)"
+        expected = rf"no live worker knows the task 'fresh' \(alive: {worker.name}\); it is buried when"
         with pytest.raises(ResultTimeout, match=f"it is delayed and goes on .{expected}"):
             await handle.result("2100ms")
         assert [one.message for one in caplog.records if "no result yet" in one.message] != []

@@ -61,7 +61,7 @@ def mode_of(path: Path) -> int:
 
 
 async def test_a_new_file_and_its_folder_are_their_users_alone(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "stem.db"
+    path = tmp_path / "new" / "deeper" / "stem.db"
     before = os.umask(0o022)
     try:
         engine = SqliteEngine(path)
@@ -73,7 +73,7 @@ async def test_a_new_file_and_its_folder_are_their_users_alone(tmp_path: Path) -
     finally:
         os.umask(before)
     assert modes == {"stem.db": 0o600, "stem.db-wal": 0o600, "stem.db-shm": 0o600}
-    assert mode_of(path.parent) == 0o700
+    assert mode_of(path.parent) == mode_of(path.parent.parent) == 0o700
 
 
 async def test_an_old_file_that_others_can_use_is_told_and_left_as_it_is(tmp_path: Path) -> None:
