@@ -19,6 +19,7 @@ from stem import (
     Flow,
     JobFailed,
     Mailbox,
+    NoArgs,
     RetryPolicy,
     RunCancelled,
     RunError,
@@ -2415,3 +2416,13 @@ async def test_a_fake_app_remembers_runs_events_and_messages() -> None:
     assert (await run.status()).state == "queued"
     fake.reset()
     assert fake.started(w) == []
+
+
+@pytest.mark.parametrize("value", ["", " a", "a ", "a\nb", "a\x1b", "a" * 201, 3])
+def test_a_run_is_not_called_by_what_cannot_be_shown(value: Any) -> None:
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> None: ...
+
+    with pytest.raises(ConfigError, match="a run's id must be 1 to 200 printable characters"):
+        w.build(NoArgs()).id(value)
+    assert w.build(NoArgs()).id("a" * 200).request.id == "a" * 200

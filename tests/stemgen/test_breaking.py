@@ -436,3 +436,25 @@ def test_an_earlier_model_that_is_still_accepted_breaks_nothing(committed: Proje
     committed.edit("app/tasks.py", "def f(a: A) -> int:\n    return a.x", "def f(a: A2) -> int:\n    return int(a.y)")
     committed.generate()
     assert committed.run("breaking", "--against", "git:HEAD").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "fits"),
+    [
+        (["a", "b"], "string", True),
+        (["a", 1], "string", False),
+        ([1, 2], "integer", True),
+        ([1, 2], "number", True),
+        ([1, 2.5], "number", True),
+        ([1, 2.5], "integer", False),
+        ([True], "integer", False),
+        ([True, False], "boolean", True),
+        ([1], "boolean", False),
+        ([None], "null", True),
+        (["a"], "array", False),
+    ],
+)
+def test_values_that_become_a_type_must_all_be_of_it(values: list[Any], kind: str, fits: bool) -> None:
+    old, new = ({"properties": {"x": x}, "type": "object"} for x in ({"enum": values}, {"type": kind}))
+    found = [one.rule for one in differences(old, new) if one.level == "error"]
+    assert found == ([] if fits else ["TYPE_CHANGED"])
