@@ -33,9 +33,10 @@ def log_failure(signal: Signal) -> None:
         text = "%s failed in attempt %d and runs again in %s (job %s): %s"
         jobs.warning(text, signal.task, signal.attempt, words(signal.retry_in_ms), signal.job_id, what, extra=extra)
         return
-    text = "%s was given up after attempt %d, as %s (job %s): %s%s"
+    text = "%s was given up %s, as %s (job %s): %s%s"
     trace = f"\n{error.traceback.rstrip()}" if error.traceback else ""
-    jobs.error(text, signal.task, signal.attempt, signal.reason, signal.job_id, what, trace, extra=extra)
+    when = f"after attempt {signal.attempt}" if signal.attempt else "before its first attempt"
+    jobs.error(text, signal.task, when, signal.reason, signal.job_id, what, trace, extra=extra)
 
 
 class TextFormatter(logging.Formatter):

@@ -87,7 +87,7 @@ async def test_a_job_waits_for_a_worker_that_knows_its_task() -> None:
         assert await handle.result() == 2
 
 
-async def test_it_is_buried_when_none_comes_and_the_letter_says_so() -> None:
+async def test_it_is_buried_when_none_comes_and_the_letter_says_so(caplog: pytest.LogCaptureFixture) -> None:
     old, new, clock = apps(fresh)
     async with opened(old, new), old.worker(unknown_for="1m"):
         handle = await fresh.enqueue(new, Number())
@@ -97,6 +97,7 @@ async def test_it_is_buried_when_none_comes_and_the_letter_says_so() -> None:
         assert (await handle.status()).state == "delayed"
         job = await ended(handle, clock)
         assert (job.state, job.reason, job.attempt) == ("failed", "unknown_task", 0)
+        assert "fresh was given up before its first attempt, as unknown_task" in caplog.text
         with pytest.raises(
             JobFailed, match=r"'fresh' is registered.*; it waited .* for a worker that knows it, and none"
         ):
