@@ -72,6 +72,8 @@ def test_the_version_is_told(shop: Shop) -> None:
         (["dlq", "ls", "--reason", "exausted"], "did you mean 'exhausted'?"),
         (["jobs", "ls", "--cursor", "bogus"], "a cursor is what the page before gave, found 'bogus'"),
         (["dlq", "ls", "--cursor", "bogus"], "a cursor is what the page before gave, found 'bogus'"),
+        (["dlq", "ls", "--cursor", "x:job-1"], "a cursor is what the page before gave, found 'x:job-1'"),
+        (["dlq", "ls", "--cursor", "1700000000000"], "a cursor is what the page before gave"),
         (["enqueue", "demo.hello", "name=a", "--timeout", "3s"], "add --wait"),
         (["worker", "-Q", ","], "-Q names no queue"),
         (["health", "--url", "sqlite:///a.db#b"], "write # and ? of a path as %23 and %3F"),
