@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from stem.errors import ConfigError
 
 if TYPE_CHECKING:
     from stem.contracts.engine import Engine
 
+#: Up to the last @, for a password may hold what should have been written otherwise.
+_PASSWORD: Final = re.compile(r"(://[^:/@]*):.*@", re.DOTALL)
 #: Secrets behind the question mark.
 _SECRETS: Final = re.compile(r"([?&][^=&]*password=)[^&#]*")
 KNOWN: Final = (
@@ -92,6 +94,4 @@ def sqlite_path(url: str) -> str:
 
 def redacted(url: str) -> str:
     """The URL without its passwords, for messages."""
-    password = urlsplit(url).password
-    shown = url if password is None else url.replace(f":{password}@", ":***@", 1)
-    return _SECRETS.sub(r"\1***", shown)
+    return _SECRETS.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url, count=1))

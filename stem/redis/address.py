@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from stem.core.url import split_url
 from stem.errors import ConfigError
 
 Mode: TypeAlias = Literal["standalone", "sentinel", "cluster"]
@@ -93,8 +94,8 @@ def shown(host: Host) -> str:
 
 def parse(url: str) -> Address:
     """The address in a URL; ConfigError in words, without its password, for anything else."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
+    parts = split_url(url)
+    scheme = parts.scheme
     if any("@" in part for part in (parts.path, parts.query, parts.fragment)):
         raise ConfigError("a Redis URL has its @ too late; write /, ? and # of a password as %2F, %3F and %23")
     if scheme in _UNIX:
@@ -102,7 +103,7 @@ def parse(url: str) -> Address:
     if scheme not in _SCHEMES:
         raise ConfigError(f"no Redis URL: {scheme or 'no scheme'!r}; expected {_FORMS}")
     mode, tls = _SCHEMES[scheme]
-    login, _, hosts = parts.netloc.rpartition("@")
+    login, _, hosts = parts.hosts.rpartition("@")
     username, _, password = login.partition(":")
     said = _options(parts.query)
     if "db" in said:
@@ -134,8 +135,8 @@ def parse(url: str) -> Address:
 
 def _unix(url: str) -> Address:
     """A server behind a socket: nothing but its path, a login and a few options make sense."""
-    parts = urlsplit(url)
-    login, _, host = parts.netloc.rpartition("@")
+    parts = split_url(url)
+    login, _, host = parts.hosts.rpartition("@")
     username, _, password = login.partition(":")
     said = _options(parts.query)
     wrong = sorted(set(said) - {"db", "durability", "replicas", "wait_ms", "timeout_ms", "patience_ms"})

@@ -202,7 +202,7 @@ def test_checkers_and_linters_have_nothing_to_say(shop: Project) -> None:
     mypy = ["-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "client/app_client"]
     for command in (
         mypy,
-        ["-m", "pyright"],
+        ["-m", "pyright", "--pythonpath", sys.executable],
         ["-m", "ruff", "check", "--isolated", "--select", "ALL", "--ignore", "PGH004,CPY001", "client"],
         ["-m", "ruff", "format", "--check", "--isolated", "client"],
         ["-m", "ruff", "format", "--check", "--isolated", "--line-length", "79", "client"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Final
 
 import pytest
@@ -250,7 +251,7 @@ def test_checkers_and_linters_have_nothing_to_say(flows: Project) -> None:
     env = {"MYPYPATH": f".:client:{ROOT}"}
     for command in (
         ["-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "client/app_client"],
-        ["-m", "pyright"],
+        ["-m", "pyright", "--pythonpath", sys.executable],
         ["-m", "ruff", "check", "--isolated", "--select", "ALL", "--ignore", "PGH004,CPY001", "client"],
         ["-m", "ruff", "format", "--check", "--isolated", "client"],
     ):

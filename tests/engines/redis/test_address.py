@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from stem.engines import redacted
 from stem.errors import ConfigError, EngineRefusedError
 from stem.redis.address import Address, Tls, parse
 from stem.redis.engine import _check, _facts
@@ -107,6 +108,27 @@ def test_a_wrong_url_is_refused_in_words(url: str, words: str) -> None:
 def test_an_address_shows_no_secret() -> None:
     made = parse("redis+sentinel://me:hunter@a,[::1]:5/main?sentinel_password=hunter")
     assert repr(made) == "<Redis sentinel at a:26379, [::1]:5>"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://me:hunter@db/0", "redis://me:***@db/0"),
+        ("redis://:hunter@db", "redis://:***@db"),
+        (
+            "redis+sentinel://me:hunter@a,[::1]:5/main?sentinel_password=hunter",
+            "redis+sentinel://me:***@a,[::1]:5/main?sentinel_password=***",
+        ),
+        ("redis://me:hunter@[::1", "redis://me:***@[::1"),
+        ("redis://me:hunter@2/x@db", "redis://me:***@db"),
+        ("redis://me:hunter#2@db", "redis://me:***@db"),
+        ("redis://a:1,b:2/0", "redis://a:1,b:2/0"),
+        ("sqlite:///a:b@c.db", "sqlite:///a:b@c.db"),
+        ("no url", "no url"),
+    ],
+)
+def test_a_url_is_shown_without_its_password_whatever_it_is(url: str, shown: str) -> None:
+    assert redacted(url) == shown
 
 
 @pytest.mark.parametrize("name", ["q", "a:b", "{q}", "a|b", "100%", "%7B", "\x00\n", "héllo 世界", "}{"])
