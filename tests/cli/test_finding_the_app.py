@@ -115,3 +115,15 @@ def test_what_a_module_prints_on_import_stays_out_of_json(shop: Shop) -> None:
     answer = shop.stem("tasks", "ls", "-A", "loud", "--json")
     assert answer.json["tasks"]
     assert "hello from the module" in answer.err
+
+
+@pytest.mark.parametrize("words", [("jobs", "ls"), ("tasks", "ls")])
+def test_a_url_that_the_app_does_not_take_is_told(shop: Shop, words: tuple[str, ...]) -> None:
+    shop.make_database()
+    told = "is not used: the app is on sqlite:///jobs.db; Stem.from_env() takes it, and --url overrides both"
+    exported = shop.stem(*words, STEM_URL="redis://me:hunter@127.0.0.1:9/0")
+    assert (exported.code, exported.err) == (0, f"stem: note: STEM_URL {told}\n")
+    assert shop.stem(*words, STEM_URL="sqlite:///jobs.db").err == ""
+    assert shop.stem(*words, "--url", "sqlite:///jobs.db", STEM_URL="sqlite:///other.db").err == ""
+    shop.write("stem.toml", 'url = "sqlite:///other.db"\n')
+    assert shop.stem(*words).err == f"stem: note: the url in stem.toml {told}\n"
