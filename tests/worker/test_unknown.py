@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from stem import JobFailed, JobHandle, RetryPolicy, Stem, TaskContext, TaskDefinition, task
+from stem.client.known import NOBODY, why_it_waits
 from stem.core.envelope import WIRE_VERSION, Submission
 from stem.core.job import Job
 from stem.core.schema import arguments_schema, digest
@@ -194,6 +195,13 @@ async def test_an_envelope_of_a_newer_version_waits_whatever_else_it_has() -> No
         assert job.reason == "undecodable"
         assert job.error is not None
         assert job.error.message.startswith("wire version 2 is newer than 1; update this worker; it waited ")
+
+
+async def test_nothing_is_said_of_a_job_whose_task_cannot_be_read() -> None:
+    async with Stem.in_memory() as app:
+        assert await why_it_waits(app.engine, task="", queue="default", state="queued") == ""
+        assert await why_it_waits(app.engine, task="a", queue="default", state="queued") == NOBODY
+        assert await why_it_waits(app.engine, task="a", queue="default", state="running") == ""
 
 
 async def test_a_job_that_nobody_knows_can_be_cancelled_and_can_expire() -> None:

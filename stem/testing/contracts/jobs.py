@@ -8,7 +8,7 @@ import pytest
 
 from stem.contracts.broker import Renewal
 from stem.contracts.engine import Engine
-from stem.contracts.jobs import JobFilter, JobRow
+from stem.contracts.jobs import JobFilter, JobPage, JobRow
 from stem.core.unique import UniqueClaim
 from stem.testing.contracts import (
     SOON_MS,
@@ -264,6 +264,14 @@ class JobsContract(Contract):
         assert sorted(found) == ["done-00", "done-04", "done-08", "live-00", "live-03", "live-06", "live-09"]
         assert len(found) == len(set(found))
         assert back
+
+    async def test_a_page_says_how_many_it_looked_at(self, engine: Engine) -> None:
+        """Checklist: 133."""
+        assert await engine.jobs.page(JobFilter(task="none")) == JobPage([])
+        await publish(engine, *[submission(f"live-{n}") for n in range(7)])
+        page = await engine.jobs.page(JobFilter(task="none"))
+        assert (page.rows, page.cursor, page.looked) == ([], "", 7)
+        assert page.back_to is not None
 
     async def test_what_runs_and_what_failed_is_found_behind_many_others(self, engine: Engine) -> None:
         """Checklist: 133. Few are looked at where the store knows the state."""
