@@ -1281,6 +1281,18 @@ class WorkflowsContract(Contract):
         await started(other, new_run())
         assert await engine.workflows.wait("w", SOON_MS)
 
+    async def test_a_timer_before_all_others_wakes_a_worker_that_sleeps(self, engine: Engine, other: Engine) -> None:
+        """Checklist: 114. It sleeps until the timer that was the first when it lay down."""
+        far = Hand(other, await begun(other, "far"))
+        await far.commit(then=Suspend(60_000))
+        near = Hand(other, await begun(other, "near"))
+        await _lie_down(engine)
+        bell = asyncio.create_task(engine.workflows.wait("w", 60_000))
+        await asyncio.sleep(0.01)
+        await near.commit(then=Suspend(1_000))
+        async with asyncio.timeout(SOON_MS / 1000):
+            assert await bell
+
     @pytest.mark.parametrize("way", ["emit", "send", "job", "cancel", "release", "rewind", "resume", "timer"])
     async def test_whatever_lets_a_run_go_on_wakes_a_worker(self, engine: Engine, other: Engine, way: str) -> None:
         """Checklist: 114."""
