@@ -288,7 +288,7 @@ def _below_stem(trace: TracebackType | None) -> TracebackType | None:
         if step.tb_frame.f_globals.get("__name__") in _LAST_OF_STEM:
             below = step.tb_next
         step = step.tb_next
-    return below or trace
+    return below
 
 
 def _error(fault: BaseException) -> ErrorRecord:

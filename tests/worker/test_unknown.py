@@ -14,7 +14,8 @@ import pytest
 from pydantic import BaseModel
 
 from stem import JobFailed, JobHandle, RetryPolicy, Stem, TaskContext, TaskDefinition, task
-from stem.client.known import NOBODY, why_it_waits
+from stem.client.known import NOBODY, _named, why_it_waits
+from stem.contracts.presence import Present
 from stem.core.envelope import WIRE_VERSION, Submission
 from stem.core.job import Job
 from stem.core.schema import arguments_schema, digest
@@ -202,6 +203,13 @@ async def test_nothing_is_said_of_a_job_whose_task_cannot_be_read() -> None:
         assert await why_it_waits(app.engine, task="", queue="default", state="queued") == ""
         assert await why_it_waits(app.engine, task="a", queue="default", state="queued") == NOBODY
         assert await why_it_waits(app.engine, task="a", queue="default", state="running") == ""
+
+
+def test_of_many_workers_three_are_named() -> None:
+    alive = [Present(f"w{n}", b"{}", 0) for n in range(5)]
+    assert _named(alive[:3]) == "alive: w0, w1, w2"
+    assert _named(alive[:4]) == "alive: w0, w1, w2 and 1 more"
+    assert _named(alive) == "alive: w0, w1, w2 and 2 more"
 
 
 async def test_a_job_that_nobody_knows_can_be_cancelled_and_can_expire() -> None:

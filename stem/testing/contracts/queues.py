@@ -63,6 +63,14 @@ class QueuesContract(Contract):
         await settle_one(engine, stopped(delivery))
         assert await engine.queues.stats("q") == QueueStats(name="q", dead=2, succeeded=1, failed=1, cancelled=3)
 
+    async def test_ends_of_one_batch_are_counted_each_as_what_it_is(self, engine: Engine) -> None:
+        """Checklist: 97."""
+        await publish(engine, *[submission(f"j{n}") for n in range(5)])
+        first, second, *rest = await take(engine, limit=5)
+        said = [stopped(first), stopped(second), *[done(one) for one in rest]]
+        assert await engine.broker.settle(said) == ["done"] * 5
+        assert await engine.queues.stats("q") == QueueStats(name="q", succeeded=3, cancelled=2)
+
     async def test_retries_and_losses_are_counted_and_snoozes_and_hand_backs_are_not(self, engine: Engine) -> None:
         """Checklist: 97."""
         await publish(engine, submission("a"))
