@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import anyio
 import pytest
 from pydantic import BaseModel
 
-from stem import Stem, task
+from stem import JobCancelled, Stem, task
 from stem.contracts.jobs import LOOK
 
 pytestmark = pytest.mark.anyio
@@ -40,3 +41,25 @@ async def test_a_page_that_stops_looking_says_how_far_back_it_looked_and_goes_on
         rest = await app.jobs.page(task="rare", cursor=page.cursor)
         assert [job.id for job in rest.jobs] == [first.id]
         assert rest.cursor == ""
+
+
+@task("slow")
+async def slow() -> None:
+    await anyio.sleep(60)
+
+
+async def test_a_cancel_says_whether_the_job_ends_by_it() -> None:
+    async with Stem.in_memory(tasks=[known, slow]) as app:
+        waits, ends = await known.enqueue(app, Number(n=1)), await known.enqueue(app, Number(n=2))
+        assert await waits.cancel()
+        async with app.worker():
+            await ends.result("10s")
+            runs = await slow.enqueue(app)
+            with anyio.fail_after(10):
+                while (await runs.status()).state != "running":
+                    await anyio.sleep(0.01)
+            assert await runs.cancel()
+            with pytest.raises(JobCancelled):
+                await runs.result("10s")
+        assert not await ends.cancel()
+        assert await runs.cancel()
