@@ -63,14 +63,23 @@ class Bells:
 class Nap:
     """What this engine knows of one of its workers: up, asleep, or asleep without anybody who waits for the bell."""
 
-    __slots__ = ("asking", "early", "queues", "state", "waiting")
+    __slots__ = ("early", "queues", "rings", "state", "waiting")
 
     def __init__(self) -> None:
-        self.asking = 0
+        self.rings = 0
         self.early = False
         self.state: Literal["up", "asleep", "left"] = "up"
         self.queues: tuple[str, ...] = ()
         self.waiting: list[asyncio.Future[None]] = []
+
+    def fall_asleep(self) -> None:
+        """On the server's lists, perhaps; whoever waits goes on waiting, unless a ring came early."""
+        if self.early and self.waiting:
+            self.early = False
+            self.ring()
+            self.state = "left"
+        else:
+            self.state = "asleep"
 
     def ring(self) -> None:
         """Wake whoever waits."""
@@ -84,32 +93,25 @@ class Nap:
 class Naps:
     """The workers of this engine, as the server's replies and rings say.
 
-    They come on two connections, so a ring may be heard before the reply that put its worker on the lists: one that
-    comes while a claim is under way is remembered until that is answered. A worker whose wait timed out stays on the server's lists: taking it off would cost a command each time, and it
-    comes back to claim. A ring that comes meanwhile is passed on.
+    They come on two connections, so a ring may be heard before the reply that put its worker on the lists, and a worker
+    has two claims under way. So rings are counted: a claim that was sent before the last ring may have been answered
+    before it, and its worker looks again. A worker whose wait timed out stays on the server's lists: taking it off would
+    cost a command each time, and it comes back to claim. A ring that comes meanwhile is passed on.
     """
 
     def __init__(self, pass_on: PassOn) -> None:
         self._known: dict[str, Nap] = {}
         self._pass_on = pass_on
 
-    def ask(self, worker: str) -> None:
-        """A claim of this worker is sent."""
-        self._known.setdefault(worker, Nap()).asking += 1
+    def ask(self, worker: str) -> int:
+        """A claim of this worker is sent; how many rings it has heard before."""
+        return self._known.setdefault(worker, Nap()).rings
 
-    def answered(self, worker: str) -> None:
-        """Its answer has come, or never will."""
+    def lie_down(self, worker: str, queues: tuple[str, ...], rings: int) -> None:
+        """The server lists this worker as asleep, unless it was rung since; `rings` is what `ask` gave."""
         nap = self._known[worker]
-        nap.asking -= 1
-        nap.early = nap.early and nap.asking > 0
-
-    def lie_down(self, worker: str, queues: tuple[str, ...]) -> None:
-        """The server lists this worker as asleep from now on, unless it was rung since."""
-        nap = self._known[worker]
-        nap.state, nap.queues = "asleep", queues
-        if nap.early:
-            nap.early = False
-            nap.ring()
+        nap.queues, nap.early = queues, nap.rings != rings
+        nap.fall_asleep()
 
     def get_up(self, worker: str) -> None:
         """The server lists this worker no longer. Whoever waits for its bell waits on."""
@@ -131,7 +133,7 @@ class Naps:
         nap = self._known.get(worker)
         if nap is None:
             return
-        nap.early = nap.asking > 0  # the answer to a claim may be older than this ring, and say that the worker sleeps
+        nap.rings += 1
         if nap.state == "up":
             return
         if nap.state == "left":
@@ -155,6 +157,9 @@ class Naps:
         """Wait for the bell; True when it rang, or when the worker is not asleep at all."""
         nap = self._known.get(worker)
         if nap is None or nap.state == "up":
+            return True
+        if nap.early:
+            nap.early, nap.state = False, "left"
             return True
         bell: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         nap.waiting.append(bell)

@@ -54,11 +54,10 @@ class RedisBroker:
             if isinstance(reply, list) and reply[1:]:
                 naps.get_up(worker)
             elif isinstance(reply, list) and reply[0] != _AT_ONCE:
-                naps.lie_down(worker, tuple(queues))
+                naps.lie_down(worker, tuple(queues), rings)
 
-        naps.ask(worker)
+        rings = naps.ask(worker)
         asked = asyncio.ensure_future(self._store.run("claim", *words, *map(safe, order), again=False, noted=noted))
-        asked.add_done_callback(lambda _: naps.answered(worker))
         try:
             timer, *found = await asyncio.shield(asked)
         except asyncio.CancelledError:

@@ -84,12 +84,11 @@ class RedisWorkflows:
             if isinstance(reply, list) and reply[1:]:
                 naps.get_up(worker)
             elif isinstance(reply, list):
-                naps.lie_down(worker, tuple(lines))
+                naps.lie_down(worker, tuple(lines), rings)
 
         words: tuple[Word, ...] = (limit, safe(worker), self._store.me, "1" if renews else "", *map(safe, order))
-        naps.ask(worker)
+        rings = naps.ask(worker)
         asked = asyncio.ensure_future(self._store.run("claim_runs", *words, again=False, noted=noted))
-        asked.add_done_callback(lambda _: naps.answered(worker))
         try:
             timer, *found = await asyncio.shield(asked)
         except asyncio.CancelledError:

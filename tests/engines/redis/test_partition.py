@@ -357,21 +357,6 @@ async def test_a_claim_given_up_between_two_queues_gives_back_what_it_had(
     assert [(one.id, one.losses) for one in found] == [("x", 0)]
 
 
-async def test_a_ring_between_two_answers_of_one_worker_is_not_lost(
-    engine: PartitionedEngine, other: PartitionedEngine
-) -> None:
-    """A worker claims twice at once: the answer that says "asleep" may be older than the ring, and be heard after it."""
-    naps = (await engine.parts.of("q")).store.bells.naps
-    naps.ask("w")
-    naps.ask("w")
-    naps.lie_down("w", ("q",))  # the first claim's answer
-    naps.answered("w")
-    naps.rang("w")  # the server has both on its list as one
-    naps.lie_down("w", ("q",))  # the second claim's answer, made before the ring
-    naps.answered("w")
-    assert await naps.sleep("w", NEVER_MS)
-
-
 async def test_one_worker_with_several_queues_is_woken_each_time(cluster: RedisCluster) -> None:
     app = Stem(f"{cluster.url}?partition=queue", tasks=[echo], namespace=f"p{next(NAMES)}")
     async with app:

@@ -16,7 +16,6 @@ from stem.contracts.engine import Engine
 from stem.contracts.jobs import JobFilter
 from stem.errors import EngineRefusedError, EngineUnavailableError
 from stem.redis import RedisEngine
-from stem.redis.bells import Naps
 from stem.testing.contracts import (
     NEVER_MS,
     SOON_MS,
@@ -120,24 +119,6 @@ async def test_replies_of_any_size_come_through(server: RedisServer, make: MakeE
     many = await asyncio.gather(*(engine.results.get([f"job-{n}"]) for n in range(50)))
     assert all(record is not None and value in record for (record,) in many)
     assert len((await engine.jobs.page(JobFilter(), limit=50)).rows) == 50
-
-
-def test_a_ring_heard_before_the_reply_that_it_follows_counts() -> None:
-    """Replies and messages come on two connections."""
-
-    async def run_it() -> list[bool]:
-        naps = Naps(lambda worker, queues: None)
-        naps.ask("w")
-        naps.ask("w")
-        naps.rang("w")
-        naps.lie_down("w", ("q",))
-        naps.answered("w")
-        heard = [await naps.sleep("w", 0)]
-        naps.lie_down("w", ("q",))
-        naps.answered("w")
-        return [*heard, await naps.sleep("w", 0)]
-
-    assert asyncio.run(run_it()) == [True, False]
 
 
 async def test_a_fence_never_comes_again_after_a_history_was_lost(server: RedisServer, make: MakeEngine) -> None:
