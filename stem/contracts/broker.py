@@ -54,7 +54,9 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def company(self) -> int | None:
         """How many others may run beside it; None: any number."""
-        return None if self.ended or self.cancel_reason is not None else company(self.losses, self.max_losses)
+        if not self.losses or self.ended or self.cancel_reason is not None:
+            return None
+        return company(self.losses, self.max_losses)
 
     @property
     def redelivered(self) -> bool:

@@ -80,7 +80,8 @@ class ArgumentsCodec(Generic[A]):
             raise EncodeError(_one_line(fault)) from None
         if self._floats:
             _refuse_nonfinite(args)
-        _check_depth(data)
+        if len(data) >= 2 * MAX_DEPTH:
+            _check_depth(data)
         return data
 
     def identity(self, args: A) -> bytes:

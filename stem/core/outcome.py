@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from stem.core.lease import Ended
+from stem.core.unknown import UNKNOWN_FOR_MS
 
 #: Why a job was not run: nobody here knows its task, its bytes are no envelope, its arguments do not fit the model,
 #: the call asks for what this worker cannot do, or it had started under `at_most_once` and its worker had to stop.
@@ -81,10 +82,14 @@ class NotRun(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unknown(msgspec.Struct, frozen=True, tag=True):
-    """The function was never called: this worker does not know the job's task, schema or wire version; another one may."""
+    """The function was never called: this worker does not know the job's task, schema or wire version; another one may.
+
+    `unknown_for_ms`: how long the job waits for that one.
+    """
 
     reason: Refusal
     error: ErrorRecord
+    unknown_for_ms: int = UNKNOWN_FOR_MS
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):

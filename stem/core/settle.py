@@ -24,7 +24,7 @@ from stem.core.outcome import (
 )
 from stem.core.record import JobRecord
 from stem.core.retry import DEFAULT_POLICY, RetryPolicy, backoff_ms, worth_retrying
-from stem.core.unknown import UNKNOWN_FOR_MS, offer_again_ms
+from stem.core.unknown import offer_again_ms
 from stem.values import Receipt
 
 #: Why a job lies among the dead letters.
@@ -60,7 +60,6 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     result_ttl_ms: int = 86_400_000
     effects: tuple[Effect, ...] = ()
     overrides: Overrides = NO_OVERRIDES
-    unknown_for_ms: int = UNKNOWN_FOR_MS
 
 
 class Finish(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -178,8 +177,8 @@ def settle(terms: Terms, outcome: Outcome, *, now_ms: int, jitter: float) -> Set
             return _after_error(terms, error, names, now_ms, jitter)
         case RetryAsked():
             return _asked(terms, outcome, now_ms, jitter)
-        case Unknown(reason, error):
-            return _unknown(terms, reason, error, now_ms)
+        case Unknown():
+            return _unknown(terms, outcome, now_ms)
         case Snoozed(delay_ms):
             again = Again(delay_ms, terms.attempt - 1, _known_again(terms))
             return Settlement(terms.receipt, again, (), _signal(terms, "job_snoozed", now_ms, retry_in_ms=delay_ms))
@@ -238,10 +237,11 @@ def _known_again(terms: Terms) -> bytes:
     return encode_beside(Overrides(beside.max_retries)) if beside.unknown_since else b""
 
 
-def _unknown(terms: Terms, reason: DeadReason, error: ErrorRecord, now_ms: int) -> Settlement:
+def _unknown(terms: Terms, outcome: Unknown, now_ms: int) -> Settlement:
     """Wait for a worker that knows it, as long as that is allowed."""
+    reason, error = outcome.reason, outcome.error
     since = terms.overrides.unknown_since or now_ms
-    delay_ms = offer_again_ms(now_ms - since, terms.unknown_for_ms)
+    delay_ms = offer_again_ms(now_ms - since, outcome.unknown_for_ms)
     unused = _without_attempt(terms)
     if delay_ms is None:
         waited = f"; it waited {(now_ms - since) // 1000:,} s for a worker that knows it, and none came"

@@ -205,7 +205,7 @@ class RunLane:
                 del self._held[execution.claimed.id]
             assert self._slots is not None
             self._slots.give()
-            self._suspects.ended(held.receipt)
+            self._suspects.ended(held)
             self._counts[left] += 1
             self._active()
             self._told(execution, left)

@@ -25,6 +25,7 @@ from stem.core.outcome import (
     NotRun,
     Outcome,
     Raised,
+    Refusal,
     Refused,
     RetryAsked,
     Returned,
@@ -80,14 +81,14 @@ class Runner:
         try:
             envelope = decode(delivery.envelope)
         except NewerVersionError as fault:
-            return self._terms(delivery, now_ms), _unrun(delivery) or Unknown("undecodable", undecodable(fault))
+            return self._terms(delivery, now_ms), self._unknown(delivery, "undecodable", undecodable(fault))
         except UndecodableError as fault:
             return self._terms(delivery, now_ms), Refused("undecodable", undecodable(fault))
         task = self._registry.handler(envelope.task)
         if task is None:
             unknown = UnknownTaskError(envelope.task, (known.name for known in self._registry.handlers()))
             terms = self._terms(delivery, now_ms, envelope)
-            return terms, _unrun(delivery) or Unknown("unknown_task", error_record("UnknownTaskError", str(unknown)))
+            return terms, self._unknown(delivery, "unknown_task", error_record("UnknownTaskError", str(unknown)))
         held = self._held(task, delivery, envelope)
         terms = self._terms(delivery, now_ms, envelope, held)
         if (unrun := _unrun(delivery)) is not None:
@@ -97,8 +98,10 @@ class Runner:
         try:
             args = task.reads.read(bytes(envelope.args), envelope.schema)
         except UnreadableError as fault:
-            what = Refused if task.reads.knows(envelope.schema) else Unknown
-            return terms, what("invalid_arguments", error_record("ValidationError", str(fault)))
+            error = error_record("ValidationError", str(fault))
+            if task.reads.knows(envelope.schema):
+                return terms, Refused("invalid_arguments", error)
+            return terms, self._unknown(delivery, "invalid_arguments", error)
         ctx = Attempt(
             running,
             envelope,
@@ -208,8 +211,11 @@ class Runner:
             retry=DEFAULT_POLICY if held is None else held.retry,
             effects=() if envelope is None else follow_ups(envelope, delivery.id),
             overrides=decode_overrides(delivery.overrides) if delivery.overrides else NO_OVERRIDES,
-            unknown_for_ms=self._unknown_for_ms,
         )
+
+    def _unknown(self, delivery: Delivery, reason: Refusal, error: ErrorRecord) -> Outcome:
+        """Another worker may know it; whether it is to run at all comes first."""
+        return _unrun(delivery) or Unknown(reason, error, self._unknown_for_ms)
 
 
 def _unrun(delivery: Delivery) -> Outcome | None:

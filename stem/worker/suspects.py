@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from stem.contracts.source import PutsBack, Unit
 from stem.core.company import PATIENCE_MS, PUT_BACK_MS, may_start
@@ -15,6 +15,13 @@ from stem.worker.claim import Slots
 
 U = TypeVar("U", bound=Unit)
 log = logging.getLogger("stem.worker")
+
+
+class Over(Protocol):
+    """A job or run that a worker had."""
+
+    @property
+    def receipt(self) -> Receipt: ...
 
 
 class Room(NamedTuple):
@@ -48,7 +55,12 @@ class Suspects:
 
     def concern(self, units: Iterable[Unit]) -> bool:
         """Whether `sort` has anything to decide: for most claims it has not."""
-        return bool(self._running or self._next) or any(one.company is not None for one in units)
+        if self._running or self._next is not None:
+            return True
+        for one in units:  # noqa: SIM110 - a generator would cost more than the rest
+            if one.company is not None:
+                return True
+        return False
 
     async def sort(self, units: Sequence[U], source: PutsBack) -> list[U]:
         """Those of a claim that start now; the others are put back. Their slots were taken for all of them."""
@@ -73,9 +85,9 @@ class Suspects:
         await self._give_back(source, later, PUT_BACK_MS)
         return starting
 
-    def ended(self, receipt: Receipt) -> None:
+    def ended(self, one: Over) -> None:
         """A job or run is over here."""
-        if self._running.pop(receipt, None) is not None:
+        if self._running and self._running.pop(one.receipt, None) is not None:
             self._narrow(time.monotonic())
 
     def look(self, now: float) -> None:

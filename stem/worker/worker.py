@@ -346,7 +346,7 @@ class Worker:
 
     def _free_slot(self, running: Running) -> None:
         self._slots.give()
-        self._suspects.ended(running.receipt)
+        self._suspects.ended(running)
 
     async def _dropped(self, running: Running) -> None:
         """An attempt without a settlement: its lease was lost, or its job is handed back."""

@@ -276,8 +276,8 @@ def test_progress_comes_back_as_it_was() -> None:
 
 
 def unknown(*, since: int, now_ms: int, unknown_for_ms: int = 600_000, max_retries: int | None = None) -> Settlement:
-    terms = msgspec.structs.replace(TERMS, overrides=Overrides(max_retries, since), unknown_for_ms=unknown_for_ms)
-    return settle(terms, Unknown("unknown_task", BOOM), now_ms=now_ms, jitter=0.5)
+    terms = msgspec.structs.replace(TERMS, overrides=Overrides(max_retries, since))
+    return settle(terms, Unknown("unknown_task", BOOM, unknown_for_ms), now_ms=now_ms, jitter=0.5)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_slots_are_used_again_when_the_suspect_has_ended(live: Callable[[Inside]
         alone = Unit("s", 0)
         assert await house.started(suspects, slots, alone, Unit("a")) == "s"
         assert (slots.free, slots.idle) == (0, 9)
-        suspects.ended(alone.receipt)
+        suspects.ended(alone)
         slots.give()
         assert (slots.free, slots.idle) == (10, 0)
 
