@@ -19,6 +19,8 @@ from stem.redis.store import Store
 END: Final = 2**53
 #: Rows that one look takes from each place in which jobs may lie.
 _SLICE: Final = 200
+#: Finished jobs of one task that are listed at least.
+_LEAST_OF_TASK: Final = 200
 #: What stands before the id of a finished job in the index of the last ones.
 _NUMBER: Final = struct.Struct("<d")
 
@@ -122,18 +124,26 @@ class RedisJobs:
         return seen
 
     async def _listed(self, which: JobFilter) -> list[tuple[int, bytes]]:
-        """Numbers and ids of the last finished jobs, the newest arrival first; of those that did not succeed more."""
+        """Numbers and ids of the last finished jobs, the newest arrival first.
+
+        Of one task, and of those that did not succeed, there are more than of all: see `note_finished` of the scripts.
+        """
+        of_task = await self._listed_of(which.task) if which.task else []
+        if which.task and len(of_task) < _LEAST_OF_TASK:
+            return _newest_first(of_task)  # nothing was ever pushed out
         outcomes = sorted(set(which.states) & {"failed", "cancelled"})
         names = (
             [f"recent:{one}" for one in outcomes]
             if outcomes and set(which.states) <= FINAL - {"succeeded"}
             else ["recent"]
         )
-        known: dict[bytes, int] = {}
-        for name in names:
-            listed = await self._store.ask("LRANGE", self._key(name), 0, -1)
-            known |= {entry[_NUMBER.size :]: int(_NUMBER.unpack_from(entry)[0]) for entry in reversed(listed)}
-        return sorted(((seq, job_id) for job_id, seq in known.items()), reverse=True)
+        lists = [await self._store.ask("LRANGE", self._key(name), 0, -1) for name in names]
+        return _newest_first(of_task, *lists)
+
+    async def _listed_of(self, task: str) -> list[bytes]:
+        """The list of the task; of one of the many that have none, that of all of them."""
+        listed: list[bytes] = await self._store.ask("LRANGE", self._key(f"recent:t:{task}"), 0, -1)
+        return listed or await self._store.ask("LRANGE", self._key("recent:t:"), 0, -1)
 
 
 class Seen(msgspec.Struct):
@@ -157,6 +167,14 @@ class Seen(msgspec.Struct):
         self.end, self.looked = max(self.end, other.end), self.looked + other.looked
         known = [one for one in (self.back_to, other.back_to) if one is not None]
         self.back_to = max(known, default=None)
+
+
+def _newest_first(*lists: list[bytes]) -> list[tuple[int, bytes]]:
+    """Numbers and ids of these entries, each id once with its latest number."""
+    known: dict[bytes, int] = {}
+    for listed in lists:
+        known |= {entry[_NUMBER.size :]: int(_NUMBER.unpack_from(entry)[0]) for entry in reversed(listed)}
+    return sorted(((seq, job_id) for job_id, seq in known.items()), reverse=True)
 
 
 def _live(

@@ -10,7 +10,7 @@ for i = 2, #ARGV, 9 do
   keys[n] = P .. 't:' .. ARGV[i]
 end
 local values = mget(keys)
-local ended, listed, listed_cancelled, seen, queues = {}, {}, {}, {}, {}
+local ended, listed, listed_of, listed_cancelled, seen, queues = {}, {}, {}, {}, {}, {}
 local line, line_queue, line_level
 
 -- What leaves one level of a queue.
@@ -32,7 +32,7 @@ for k = 1, n do
   local simple = state == RUNNING and flags <= 1 and fence == tonumber(ARGV[i + 1])
   local ttl = ARGV[i + 5]
   if simple and ARGV[i + 2] == 'F' and ARGV[i + 8] == '' and ttl ~= '0' and not seen[ARGV[i]] then
-    local id, queue = ARGV[i], (struct.unpack('<s', value, 97))
+    local id, queue, task = ARGV[i], struct.unpack('<ss', value, 97)
     seen[id] = true
     if queue ~= line_queue or level ~= line_level then line_of(queue, level) end
     if flags == 0 then
@@ -46,6 +46,8 @@ for k = 1, n do
     if ARGV[i + 3] == '4' then line.succeeded = line.succeeded + 1 else line.cancelled = line.cancelled + 1 end
     ended[#ended + 1] = keys[k]
     listed[#listed + 1] = string.sub(value, 5, 12) .. id
+    local of_task = listed_of[task]
+    if of_task then of_task[#of_task + 1] = listed[#listed] else listed_of[task] = {listed[#listed]} end
     if ARGV[i + 3] ~= '4' then listed_cancelled[#listed_cancelled + 1] = listed[#listed] end
     call('SET', P .. 'r:' .. id, struct.pack('<Bdd', ARGV[i + 3], now, now + ttl) .. string.sub(value, 5, 24)
       .. string.sub(value, 97) .. ARGV[i + 4], 'PX', ttl)
@@ -66,6 +68,7 @@ for queue, here in pairs(queues) do
 end
 many('UNLINK', ended)
 note_finished(listed)
+note_finished_of(listed_of)
 note_finished(listed_cancelled, 'recent:cancelled', 2000)
 if #others > 0 then slowly(others, answers) end
 return answers

@@ -121,7 +121,7 @@ local function result(id)
   return value and is_kept(value) and value
 end
 
-local recent, unsuccessful = {}, {[FAILED] = {}, [CANCELLED] = {}}
+local recent, recent_of, unsuccessful = {}, {}, {[FAILED] = {}, [CANCELLED] = {}}
 
 -- Keep what became of a job for `ttl` ms; `job` is a list as above, of which only a few places are looked at.
 local function keep(id, job, state, record, ttl)
@@ -137,6 +137,10 @@ end
 local function list_finished(id, job, state)
   local entry = struct.pack('<d', job[SEQ]) .. id
   recent[#recent + 1] = entry
+  if job[TASK] ~= '' then
+    recent_of[job[TASK]] = recent_of[job[TASK]] or {}
+    table.insert(recent_of[job[TASK]], entry)
+  end
   local list = unsuccessful[state]
   if list then list[#list + 1] = entry end
 end
@@ -150,5 +154,6 @@ flushes[#flushes + 1] = function()
   note_finished(recent)
   note_finished(unsuccessful[FAILED], 'recent:failed', 2000)
   note_finished(unsuccessful[CANCELLED], 'recent:cancelled', 2000)
-  recent, unsuccessful = {}, {[FAILED] = {}, [CANCELLED] = {}}
+  note_finished_of(recent_of)
+  recent, recent_of, unsuccessful = {}, {}, {[FAILED] = {}, [CANCELLED] = {}}
 end

@@ -23,3 +23,17 @@ local function note_finished(list, name, most)
   many('LPUSH', list, key)
   if call('LLEN', key) > most * 1.1 then call('LTRIM', key, 0, most - 1) end
 end
+
+-- The last 200 of each task and a few more, so that the jobs of others do not push them out; after 500 tasks the others
+-- share one list. `lists`: by task, entries as above, the newest last.
+local function note_finished_of(lists)
+  for task, list in pairs(lists) do
+    local key, first = P .. 'recent:t:' .. task, math.max(1, #list - 219)
+    local size = call('LPUSHX', key, unpack(list, first))
+    if size == 0 then
+      if call('SCARD', P .. 'recent:tasks') < 500 then call('SADD', P .. 'recent:tasks', task) else key = P .. 'recent:t:' end
+      size = call('LPUSH', key, unpack(list, first))
+    end
+    if size > 220 then call('LTRIM', key, 0, 199) end
+  end
+end
