@@ -37,13 +37,25 @@ async def on_cluster(cluster: RedisCluster) -> AsyncIterator[RedisEngine]:
 
 
 async def test_a_user_with_a_password_of_any_characters(server: RedisServer, make: MakeEngine) -> None:
-    server.ask("ACL", "SETUSER", "us@er", "on", ">p/w:#?%", "~{stem}:*", "&{stem}:*", "+@all")
+    server.ask("ACL", "SETUSER", "us@er", "on", "resetchannels", ">p/w:#?%", "~{stem}:*", "&{stem}:*", "+@all")
     engine = await make(f"redis://us%40er:p%2Fw%3A%23%3F%25@127.0.0.1:{server.port}/0")
     await run(engine, submission("a"))
 
 
 async def test_a_user_needs_no_more_than_the_namespace(server: RedisServer, make: MakeEngine) -> None:
-    server.ask("ACL", "SETUSER", "narrow", "on", ">x", "~{stem}:*", "&{stem}:*", "+@all", "-@dangerous", "+info")
+    server.ask(
+        "ACL",
+        "SETUSER",
+        "narrow",
+        "on",
+        "resetchannels",
+        ">x",
+        "~{stem}:*",
+        "&{stem}:*",
+        "+@all",
+        "-@dangerous",
+        "+info",
+    )
     engine = await make(f"redis://narrow:x@127.0.0.1:{server.port}/0")
     await run(engine, submission("a"))
     with pytest.raises(EngineRefusedError, match="refused"):
