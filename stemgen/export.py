@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from stem.core.full_schema import BEYOND
 from stemgen.lock import Lock, TaskLock
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -84,4 +85,5 @@ def _moved(schema: Any, name: str, at: str) -> Any:
         if key == "$ref" and isinstance(part, str)
         else _moved(part, name, at)
         for key, part in schema.items()
+        if key != BEYOND  # nobody else reads it
     }

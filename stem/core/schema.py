@@ -13,7 +13,9 @@ from typing import Any, Final
 import msgspec
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
-from pydantic.json_schema import PydanticJsonSchemaWarning
+from pydantic.json_schema import GenerateJsonSchema, PydanticJsonSchemaWarning
+
+from stem.core.full_schema import FullSchema
 
 #: For readers only; never on the wire.
 _WORDS: Final = frozenset({"title", "description", "examples", "deprecated"})
@@ -27,20 +29,22 @@ Schema = dict[str, Any]
 
 def arguments_schema(model: type[BaseModel]) -> Schema:
     """What a worker reads: the schema of the model's JSON, without words for readers. ValueError: there is none."""
-    return _made(lambda: model.model_json_schema(mode="validation"))
+    return _made(lambda: model.model_json_schema(mode="validation", schema_generator=FullSchema))
 
 
-def result_schema(returns: Any) -> Schema:
+def result_schema(returns: Any, *, generator: type[GenerateJsonSchema] = FullSchema) -> Schema:
     """What a worker writes; ValueError when there is no schema of it."""
     adapter: TypeAdapter[Any] = TypeAdapter(returns)
-    made: Schema = _without_computed(_made(lambda: adapter.json_schema(mode="serialization")))
+    made: Schema = _without_computed(
+        _made(lambda: adapter.json_schema(mode="serialization", schema_generator=generator))
+    )
     return made
 
 
 def read_schema(returns: Any) -> Schema:
     """What whoever waits for a result reads; ValueError when there is no schema of it."""
     adapter: TypeAdapter[Any] = TypeAdapter(returns)
-    return _made(lambda: adapter.json_schema(mode="validation"))
+    return _made(lambda: adapter.json_schema(mode="validation", schema_generator=FullSchema))
 
 
 def _without_computed(schema: Any) -> Any:

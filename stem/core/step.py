@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
 from stem.core.codec import ResultCodec, faults
@@ -202,7 +203,7 @@ class StepCodec(ResultCodec):
     def __init__(self, returns: Any) -> None:
         super().__init__(returns)
         try:
-            self.digest = digest(result_schema(returns))
+            self.digest = digest(result_schema(returns, generator=GenerateJsonSchema))
         except ValueError:
             self.digest = ""
 

@@ -1,6 +1,7 @@
-"""Is every document of one JSON schema a document of another? What is not known counts as no.
+"""Is every document of one JSON schema a document of another? What is not known counts as no, and is said to be unknown.
 
-Only what pydantic writes is understood: objects, arrays, tuples, unions, references, enums and constraints.
+Only what pydantic writes is understood: objects, arrays, tuples, unions, references, enums and constraints, and what
+stands beside them in the keyword of `stem.core.full_schema`. Any other keyword must be the same on both sides.
 """
 
 # pyright: basic
@@ -10,6 +11,9 @@ from __future__ import annotations
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
+
+from stem.core.full_schema import BEYOND
+from stemgen.breaking import beyond
 
 Schema: TypeAlias = Any
 Level: TypeAlias = Literal["error", "warning"]
@@ -21,12 +25,13 @@ _BOUNDS: Final = {
 }
 #: Keywords that must be equal, or new only on the left.
 _EXACT: Final = ("pattern", "format", "multipleOf", "uniqueItems", "contentEncoding", "contentMediaType")
+_LENGTHS: Final = ("minLength", "maxLength")
 #: Says nothing about which documents fit, or is looked at by itself.
 _SILENT: Final = frozenset({"$defs", "default", "readOnly", "writeOnly", "title", "description", "discriminator"})
 _KNOWN: Final = frozenset(
     {
-        *_BOUNDS, *_EXACT, *_SILENT, "type", "const", "enum", "anyOf", "oneOf", "allOf", "$ref", "items", "prefixItems",
-        "properties", "required", "additionalProperties", "patternProperties", "propertyNames",
+        BEYOND, *_BOUNDS, *_EXACT, *_SILENT, "type", "const", "enum", "anyOf", "oneOf", "allOf", "$ref", "items", "prefixItems",
+        "properties", "required", "additionalProperties", "patternProperties", "propertyNames", "contentSchema",
     }
 )  # fmt: skip
 
@@ -50,7 +55,7 @@ def differences(old: Schema, new: Schema) -> list[Finding]:
 
 
 class _Subset:
-    def __init__(self, old: Schema, new: Schema, seen: frozenset[tuple[str, str]] = frozenset()) -> None:
+    def __init__(self, old: Schema, new: Schema, seen: frozenset[tuple[str, str, str]] = frozenset()) -> None:
         self.old, self.new, self.seen = old, new, seen
         self.found: list[Finding] = []
 
@@ -64,23 +69,31 @@ class _Subset:
             return True
         if new is False or old is True:
             old, new = (old if old is not True else {}), (new if new is not False else {"enum": []})
+        referring = old, new
         old, old_name = _resolved(old, self.old)
         new, new_name = _resolved(new, self.new)
         if old_name and new_name:
-            if (old_name, new_name) in self.seen:
+            # a reference means another schema with other keywords beside it, such as the tag that a union needs
+            pair = (old_name, new_name, msgspec.json.encode([old, new], order="sorted").decode())
+            if pair in self.seen:
                 return True  # under way, further up: a recursive model fits if nothing else speaks against it
-            self.seen |= {(old_name, new_name)}
+            self.seen |= {pair}
         if not set(new) - _SILENT:
             return True
-        unknown = sorted(set(new) - _KNOWN)
-        if unknown and any(old.get(key) != new[key] for key in unknown):
-            return self.add("error", "CONSTRAINT_TIGHTENED", path, f"{unknown[0]} is not understood, and has changed")
-        if "allOf" in new or "allOf" in old:
-            return old == new or self.add("error", "TYPE_CHANGED", path, "an allOf has changed")
-        left, right = _alternatives(old, self.old), _alternatives(new, self.new)
-        if len(left) > 1 or len(right) > 1:
-            return self.unions(left, right, path)
-        return self.plain(old, new, path)
+        unknown = sorted(key for key in {*old, *new} if key not in _KNOWN)
+        alike = "allOf" not in {*old, *new} and beyond.CHOSEN not in {*beyond.of(old), *beyond.of(new)}
+        if unknown or not alike:
+            what = unknown[0] if unknown else "allOf" if "allOf" in {*old, *new} else "a choice that a function makes"
+            return self.same(old, new) or self.add(
+                "error", "UNKNOWN", path, f"{what} is not understood, and has changed"
+            )
+        if not _is_union(old) and not _is_union(new):
+            return self.plain(old, new, path)
+        return self.unions(_alternatives(referring[0], self.old), _alternatives(referring[1], self.new), path)
+
+    def same(self, old: Schema, new: Schema) -> bool:
+        """Whether both are written alike, down through their references; else nobody knows."""
+        return bool(_spelled(old, self.old) == _spelled(new, self.new))
 
     def unions(self, left: list[Schema], right: list[Schema], path: str) -> bool:
         """Each alternative on the left must fit one on the right."""
@@ -104,6 +117,12 @@ class _Subset:
 
     def plain(self, old: Schema, new: Schema, path: str) -> bool:
         values, allowed = _values(old), _values(new)
+        if not self.further(old, new, path):
+            return False
+        if "contentSchema" in new:
+            return self.check(old.get("contentSchema", True), new["contentSchema"], path) and self.constraints(
+                old, new, path
+            )
         if allowed is not None:
             if values is None:
                 return self.add("error", "TYPE_NARROWED", path, f"was {_shown(old, self.old)}, now one of {allowed}")
@@ -121,10 +140,20 @@ class _Subset:
             ok = self.object(old, new, path) and ok
         return ok
 
+    def further(self, old: Schema, new: Schema, path: str) -> bool:
+        """What JSON Schema cannot say."""
+        ok = True
+        for rule, text in beyond.unmet(old, new):
+            ok = self.add("error", rule, path, text)
+        left, right = beyond.of(old), beyond.of(new)
+        if "inner" in right and "inner" not in left:
+            return self.add("error", "UNKNOWN", path, "a validator now takes what another type took")
+        return ("inner" not in right or self.check(left["inner"], right["inner"], path)) and ok
+
     def constraints(self, old: Schema, new: Schema, path: str) -> bool:
         ok = True
         for key, way in _BOUNDS.items():
-            if key in new and not _bounded(old, key, new[key], way):
+            if key in new and not _bounded(old, new, key, way):
                 text = f"{key}: {old.get(key, 'none')} -> {new[key]}"
                 ok = self.add("error", "CONSTRAINT_TIGHTENED", path, text) and ok
         for key in _EXACT:
@@ -148,6 +177,7 @@ class _Subset:
 
     def object(self, old: Schema, new: Schema, path: str) -> bool:
         ok = True
+        old, new = _with_rest(old), _with_rest(new)
         before, after = old.get("properties", {}), new.get("properties", {})
         needed, had = set(new.get("required", ())), set(old.get("required", ()))
         for name, schema in after.items():
@@ -171,10 +201,12 @@ class _Subset:
                 return self.add(
                     "error", "REQUIRED_FIELD_ADDED", path, "jobs already queued do not carry it; give it a default"
                 )
-            others = old.get("additionalProperties", True)
-            if isinstance(others, dict):  # a key of the old dict may have this name
-                return self.check(others, schema, path)
-            return True
+            others = list(old.get("patternProperties", {}).values())
+            if old.get("additionalProperties", False) is not False:
+                others.append(old["additionalProperties"])
+            # a key of the old dict, or a further field that it took, may have this name
+            fits = [self.check(one, schema, path) for one in others]
+            return all(fits)
         ok = True
         if needed and not had:
             ok = self.add("error", "FIELD_BECAME_REQUIRED", path, "jobs already queued may leave it out")
@@ -206,10 +238,19 @@ class _Subset:
             ok = self.check(
                 was if "additionalProperties" in old or not old.get("properties") else False, rest, f"{path}{{}}"
             )
-        for key in ("patternProperties", "propertyNames"):
-            if key in new and old.get(key) != new[key]:
-                ok = self.add("error", "CONSTRAINT_TIGHTENED", path, f"{key} has changed") and ok
-        return ok
+        return self.keys(old, new, path) and ok
+
+    def keys(self, old: Schema, new: Schema, path: str) -> bool:
+        """The names of a dict's keys, and of the fields of a model that became one."""
+        left, right = beyond.of(old).get("keys"), beyond.of(new).get("keys")
+        if right is None:
+            shown = [key for key in ("patternProperties", "propertyNames") if key in new and old.get(key) != new[key]]
+            return not shown or self.add("error", "UNKNOWN", path, f"{shown[0]} has changed")
+        named = [{"const": name} for name in old.get("properties", {})]
+        open_ = "properties" not in old or old.get("additionalProperties", False) is not False
+        rest = [left if left is not None else {"type": "string"}] if open_ else []
+        fits = [self.check(one, right, f"{path}(key)") for one in (*named, *rest)]
+        return all(fits)
 
 
 def _resolved(schema: Schema, root: Schema) -> tuple[Schema, str]:
@@ -218,22 +259,68 @@ def _resolved(schema: Schema, root: Schema) -> tuple[Schema, str]:
     while isinstance(schema, dict) and "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         beside = {key: part for key, part in schema.items() if key != "$ref" and key not in _SILENT}
-        schema = {**root.get("$defs", {}).get(name, {}), **beside}
+        schema = _beside(root.get("$defs", {}).get(name, {}), beside)
     return schema, name
 
 
+def _is_union(schema: Schema) -> bool:
+    return "anyOf" in schema or "oneOf" in schema or isinstance(schema.get("type"), list)
+
+
 def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
-    """The parts of a union; those that a tag tells apart need it, although their models may have a default for it."""
-    found: list[Schema] = schema.get("anyOf") or schema.get("oneOf") or []
+    """The parts of a union, those of unions inside it too; what stands beside a union is said of each of its parts.
+
+    Those that a tag tells apart need it, although their models may have a default for it.
+    """
+    referring, schema = schema, _resolved(schema, root)[0]
+    if not _is_union(schema):
+        return [referring]
+    if isinstance(schema.get("type"), list):
+        return [{**schema, "type": kind} for kind in schema["type"]]
+    found: list[Schema] = schema["anyOf"] if "anyOf" in schema else schema["oneOf"]
     tag = schema.get("discriminator", {}).get("propertyName")
-    if found and tag is not None:
-        return [{**one, "required": [*_resolved(one, root)[0].get("required", ()), tag]} for one in found]
-    if found:
-        return found
-    kinds = schema.get("type")
-    if isinstance(kinds, list):
-        return [{**schema, "type": kind} for kind in kinds]
-    return [schema]
+    beside = {key: part for key, part in schema.items() if key not in {"anyOf", "oneOf", *_SILENT}}
+    parts: list[Schema] = []
+    for one in found:
+        part = one
+        if tag is not None:
+            part = {**one, "required": [*_resolved(one, root)[0].get("required", ()), tag]}
+        if beside:
+            part = _beside(part, beside)
+        parts += [part] if not _is_union(_resolved(part, root)[0]) else _alternatives(part, root)
+    return parts
+
+
+def _beside(schema: Schema, more: Schema) -> Schema:
+    """A schema with what is said of it where it is used: beside a reference, or a union. What clashes is not known."""
+    both = {**beyond.of(schema), **beyond.of(more)}
+    own = {BEYOND, "required"}  # the latter is that of the schema, with the tag of a union
+    clash = [key for key in more if key in schema and key not in own and schema[key] != more[key]]
+    clash += [key for key in beyond.of(more) if key in beyond.of(schema) and beyond.of(schema)[key] != both[key]]
+    return {**schema, **more, **({BEYOND: both} if both else {}), **({f"x-twice-{clash[0]}": more} if clash else {})}
+
+
+def _with_rest(schema: Schema) -> Schema:
+    """A dict whose keys must match a pattern, as a dict of these keys: pydantic takes no others."""
+    pattern = schema.get("patternProperties", {})
+    if len(pattern) != 1 or "keys" not in beyond.of(schema) or schema.get("additionalProperties"):
+        return schema
+    return {**schema, "additionalProperties": next(iter(pattern.values())), "patternProperties": {}}
+
+
+def _spelled(schema: Schema, root: Schema, under_way: tuple[str, ...] = ()) -> Any:
+    """The schema with its references written out, each again only where it is not under way; without words."""
+    if isinstance(schema, list):
+        return [_spelled(one, root, under_way) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = schema["$ref"]
+        if name in under_way:
+            return {"$ref": under_way[::-1].index(name)}
+        inside, _ = _resolved(schema, root)
+        return _spelled(inside, root, (*under_way, name))
+    return {key: _spelled(part, root, under_way) for key, part in schema.items() if key != "$defs"}
 
 
 def _same_kind(one: Schema, others: list[Schema], old: Schema, new: Schema) -> int | None:
@@ -271,9 +358,12 @@ def _typed(values: list[Any], kind: str | None) -> bool:
     )
 
 
-def _bounded(old: Schema, key: str, bound: float, way: int) -> bool:
-    """Whether everything that the old side lets through keeps this bound."""
+def _bounded(old: Schema, new: Schema, key: str, way: int) -> bool:
+    """Whether everything that the old side lets through keeps this bound of the new one."""
+    bound = new[key]
     values = _values(old)
+    if key in _LENGTHS and values is None and old.get("format") != new.get("format"):
+        return False  # one counts letters, the other bytes
     if values is not None and key in {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}:
         strict = key.startswith("exclusive")
         return all(
@@ -281,6 +371,8 @@ def _bounded(old: Schema, key: str, bound: float, way: int) -> bool:
         )
     if values is not None and key in {"minLength", "maxLength"}:
         return all(isinstance(v, str) and (len(v) - bound) * way >= 0 for v in values)
+    if key == "maxItems" and old.get("uniqueItems") and not new.get("uniqueItems"):
+        return False  # a set counts its items when the same ones are gone
     if key in old:
         return bool((old[key] - bound) * way >= 0)
     partner = key.replace("exclusiveM", "m") if key.startswith("exclusive") else f"exclusive{key[0].upper()}{key[1:]}"
@@ -296,7 +388,8 @@ def _bounded(old: Schema, key: str, bound: float, way: int) -> bool:
 def _divides(key: str, old: Schema, new: Schema) -> bool:
     if key != "multipleOf" or key not in old:
         return False
-    return bool(float(old[key] / new[key]).is_integer())
+    both = old[key], new[key]  # of fractions, pydantic's own arithmetic refuses some multiples
+    return all(float(one).is_integer() for one in both) and old[key] % new[key] == 0
 
 
 def _shown(schema: Schema, root: Schema) -> str:
