@@ -22,7 +22,15 @@ FOLDER: Final = "_models"
 #: What of a model's config changes which JSON fits, or what is written.
 _CONFIG: Final = (
     *("extra", "frozen", "strict", "str_strip_whitespace", "str_to_lower", "str_to_upper", "str_min_length"),
-    *("str_max_length", "use_enum_values", "populate_by_name", "validate_by_name", "validate_by_alias"),
+    *(
+        "str_max_length",
+        "regex_engine",
+        "allow_inf_nan",
+        "use_enum_values",
+        "populate_by_name",
+        "validate_by_name",
+        "validate_by_alias",
+    ),
     *("ser_json_bytes", "val_json_bytes", "ser_json_timedelta", "ser_json_temporal", "coerce_numbers_to_str"),
 )
 _FACTORIES: Final[dict[Any, str]] = {list: "[]", dict: "{}"}
@@ -120,10 +128,12 @@ class Copies:
             )
         source, above = TypeSource(pool, self.name, shadowed=frozenset(cls.model_fields)), _parent(cls)
         if issubclass(cls, RootModel):
-            root = source.of(cls.model_fields["root"].annotation, where)
-            model.bases = f"{pool.use('pydantic')}.RootModel[{root}]"
-            return
-        model.bases = source.of(above, where) if above is not None else f"{pool.use('pydantic')}.BaseModel"
+            above = None
+            root = self._field(source, cls, "root", cls.model_fields["root"])
+            model.bases = f"{pool.use('pydantic')}.RootModel[{root.annotated}]"
+            model.fields = [] if root.required else [root]
+        else:
+            model.bases = source.of(above, where) if above is not None else f"{pool.use('pydantic')}.BaseModel"
         inherited = above.model_config if above is not None else {}
         model.config = [
             f"{name}={source.value(cls.model_config[name], where)}"
@@ -132,8 +142,11 @@ class Copies:
         ]
         if model.config:
             pool.use("pydantic")
-        own = inspect.get_annotations(cls) if above is not None else cls.model_fields
-        model.fields = [self._field(source, cls, name, info) for name, info in cls.model_fields.items() if name in own]
+        if not issubclass(cls, RootModel):
+            own = inspect.get_annotations(cls) if above is not None else cls.model_fields
+            model.fields = [
+                self._field(source, cls, name, info) for name, info in cls.model_fields.items() if name in own
+            ]
         if any(one.alias or one.default == "" for one in model.fields):
             pool.use("pydantic")
         if any(one.default == "" for one in model.fields):
@@ -143,6 +156,10 @@ class Copies:
         where = f"{cls.__module__}.{cls.__qualname__}.{name}"
         plain, annotated = source.field(info, where)
         alias = info.serialization_alias or info.alias
+        if info.validation_alias not in (None, alias or name):
+            raise uncopied(
+                where, f"a field that is read under another name than it is written ({info.validation_alias})"
+            )
         return Field(
             name=name,
             type=plain,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from stemgen import faithful
 from stemgen.build import build
 from stemgen.cache import Stamp, stamp
 from stemgen.config import Config
@@ -29,7 +30,9 @@ def run(config: Config, file: Path) -> Run:
     inputs = {str(file): stamp(str(file))}
     found = discover(config)
     lock = make_lock(found.declared)
-    wanted = emit(build(found.declared, lock, config.options), config.package, lock)
+    package = build(found.declared, lock, config.options)
+    wanted = emit(package, config.package, lock)
+    faithful.check(package.copies, wanted)
     return Run(
         changes(config.output, wanted),
         lock,

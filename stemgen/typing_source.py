@@ -37,6 +37,8 @@ _CONSTRAINTS: Final = (
     *("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern", "strict"),
     *("allow_inf_nan", "max_digits", "decimal_places", "coerce_numbers_to_str", "union_mode"),
 )
+#: What `pydantic.StringConstraints` takes beside.
+_TEXT: Final = ("strip_whitespace", "to_lower", "to_upper", "ascii_only")
 #: Annotated types that pydantic has a public name for, as PositiveInt.
 _ALIASES: Final = [
     (name, found)
@@ -151,19 +153,31 @@ class TypeSource:
             for name, found in _ALIASES:
                 if found == whole:
                     return f"{self._module.use('pydantic')}.{name}"
-        words = dict(pair for one in kinds for pair in self._constraints(one, where))
-        plain = self.of(tp, where)
-        if not words:
+        packed = next(
+            (n for n, one in enumerate(kinds) if one is pydantic.Json or isinstance(one, pydantic.Json)), None
+        )
+        if packed is None:
+            plain = self.of(tp, where)
+        else:  # what stands before it is said of what is inside
+            plain = f"{self._module.use('pydantic')}.Json[{self._annotated(tp, kinds[:packed], where)}]"
+            kinds = kinds[packed + 1 :]
+        words: dict[str, str] = dict(pair for one in kinds for pair in self._constraints(one, where))
+        text: dict[str, str] = {name: words.pop(name) for name in _TEXT if name in words}
+        made = [f"{call}({_keywords(said)})" for call, said in (("StringConstraints", text), ("Field", words)) if said]
+        if not made:
             return plain
         typing_, pydantic_ = self._module.use("typing"), self._module.use("pydantic")
-        said = ", ".join(f"{name}={value}" for name, value in words.items())
-        return f"{typing_}.Annotated[{plain}, {pydantic_}.Field({said})]"
+        return f"{typing_}.Annotated[{plain}, {', '.join(f'{pydantic_}.{one}' for one in made)}]"
 
     def _constraints(self, one: Any, where: str) -> list[tuple[str, str]]:
         """Words for `pydantic.Field`; validators are not copied."""
         if isinstance(one, FieldInfo):
             words = [pair for part in one.metadata for pair in self._constraints(part, where)]
             return [*words, *([("discriminator", quoted(str(one.discriminator)))] if one.discriminator else [])]
+        if isinstance(one, pydantic.Discriminator):
+            if not isinstance(one.discriminator, str):
+                raise uncopied(where, "a union told apart by a function")
+            return [("discriminator", quoted(one.discriminator))]
         home = type(one).__module__
         if home == "pydantic.functional_serializers":
             raise uncopied(where, "a type with a serializer of its own")
@@ -172,7 +186,7 @@ class TypeSource:
         if isinstance(one, annotated_types.GroupedMetadata):
             return [pair for part in one for pair in self._constraints(part, where)]
         words = []
-        for name in _CONSTRAINTS:
+        for name in (*_CONSTRAINTS, *_TEXT):
             found = getattr(one, name, None)
             if found is not None:
                 written = quoted(found.pattern) if isinstance(found, re.Pattern) else self.value(found, where)
@@ -196,6 +210,10 @@ class TypeSource:
         if home.startswith("pydantic") and getattr(pydantic, name, None) is tp:
             return f"{self._module.use('pydantic')}.{name}"
         return self._copy(tp, self._module, where)
+
+
+def _keywords(said: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in said.items())
 
 
 def quoted(text: str) -> str:

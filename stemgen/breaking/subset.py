@@ -93,7 +93,7 @@ class _Subset:
 
     def same(self, old: Schema, new: Schema) -> bool:
         """Whether both are written alike, down through their references; else nobody knows."""
-        return bool(_spelled(old, self.old) == _spelled(new, self.new))
+        return bool(spelled(old, self.old) == spelled(new, self.new))
 
     def unions(self, left: list[Schema], right: list[Schema], path: str) -> bool:
         """Each alternative on the left must fit one on the right."""
@@ -308,10 +308,10 @@ def _with_rest(schema: Schema) -> Schema:
     return {**schema, "additionalProperties": next(iter(pattern.values())), "patternProperties": {}}
 
 
-def _spelled(schema: Schema, root: Schema, under_way: tuple[str, ...] = ()) -> Any:
+def spelled(schema: Schema, root: Schema, under_way: tuple[str, ...] = ()) -> Any:
     """The schema with its references written out, each again only where it is not under way; without words."""
     if isinstance(schema, list):
-        return [_spelled(one, root, under_way) for one in schema]
+        return [spelled(one, root, under_way) for one in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
@@ -319,8 +319,8 @@ def _spelled(schema: Schema, root: Schema, under_way: tuple[str, ...] = ()) -> A
         if name in under_way:
             return {"$ref": under_way[::-1].index(name)}
         inside, _ = _resolved(schema, root)
-        return _spelled(inside, root, (*under_way, name))
-    return {key: _spelled(part, root, under_way) for key, part in schema.items() if key != "$defs"}
+        return spelled(inside, root, (*under_way, name))
+    return {key: spelled(part, root, under_way) for key, part in schema.items() if key != "$defs"}
 
 
 def _same_kind(one: Schema, others: list[Schema], old: Schema, new: Schema) -> int | None:

@@ -337,6 +337,7 @@ class Built:
         self._closed = closed
         self._made: dict[int, Any] = {}
         self._names: dict[int, str] = {}
+        self._enums: dict[tuple[str, ...], Any] = {}
 
     def model(self, shape: Shape) -> Any:
         if id(shape) in self._made:
@@ -388,7 +389,9 @@ class Built:
             case "literal":
                 return LITERAL[tuple(one.more["values"])]
             case "enum":
-                return enum.StrEnum("E", {f"V{n}": value for n, value in enumerate(one.more["values"])})
+                values = tuple(one.more["values"])
+                members = {f"V{n}": value for n, value in enumerate(values)}
+                return self._enums.setdefault(values, enum.StrEnum(f"E{len(self._enums)}", members, module=__name__))
             case "bool" | "any" | "none":
                 return {"bool": bool, "any": Any, "none": None}[one.kind]
             case "list":
