@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
@@ -19,6 +19,7 @@ from pydantic import (
     AliasPath,
     Base64Bytes,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretBytes,
@@ -540,6 +541,59 @@ class KeyedByPairs(BaseModel):
     places: dict[tuple[int, int], str]
 
 
+class Plain(Enum):
+    ONE = "one"
+    TWO = 2
+
+
+class Pairs(Enum):
+    A = (1, 2)
+
+
+class OnePlain(BaseModel):
+    a: Literal[Plain.ONE]
+
+
+class SomePlain(BaseModel):
+    a: list[Literal[Plain.ONE, "x"]]
+
+
+class Paired(BaseModel):
+    a: Pairs | None = None
+
+
+class ManyPaired(BaseModel):
+    a: dict[str, Pairs]
+
+
+class NoneForInt(BaseModel):
+    a: int = None  # type: ignore[assignment]
+
+
+class NoneForList(BaseModel):
+    a: list[int] = None  # type: ignore[assignment]
+
+
+class NoneForModel(BaseModel):
+    a: Line = None  # type: ignore[assignment]
+
+
+class NoneForUnion(BaseModel):
+    a: int | list[str] = None  # type: ignore[assignment]
+
+
+class TextForInt(BaseModel):
+    a: int = Field(default="x")  # type: ignore[assignment]
+
+
+class OutOfBounds(BaseModel):
+    a: Annotated[int, Field(ge=1)] = 0
+
+
+class NoneInside(BaseModel):
+    inner: NoneForInt
+
+
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
@@ -547,12 +601,50 @@ class KeyedByPairs(BaseModel):
         (ReadOtherwise, "ReadOtherwise.total: it is written as 'out', but read as 'in'; give both the same alias"),
         (ReadAsPart, "ReadAsPart.total: it is written as 'total', but read as a part of another"),
         (KeyedByPairs, "KeyedByPairs.places: JSON's keys are text"),
+        (OnePlain, "OnePlain.a: <Plain.ONE: 'one'> would not come back from its JSON; use members with plain values"),
+        (SomePlain, "SomePlain.a: <Plain.ONE: 'one'> would not come back"),
+        (Paired, "Paired.a: <Pairs.A: (1, 2)> would not come back"),
+        (ManyPaired, "ManyPaired.a: <Pairs.A: (1, 2)> would not come back"),
+        (NoneForInt, "NoneForInt.a: the default None is not of the field's own type, so a worker would refuse it"),
+        (NoneForList, "NoneForList.a: the default None is not of the field's own type"),
+        (NoneForModel, "NoneForModel.a: the default None is not of the field's own type"),
+        (NoneForUnion, "NoneForUnion.a: the default None is not of the field's own type"),
+        (TextForInt, "TextForInt.a: the default 'x' is not of the field's own type"),
+        (OutOfBounds, "OutOfBounds.a: the default 0 is not of the field's own type"),
+        (NoneInside, "NoneInside.inner.a: the default None is not of the field's own type"),
     ],
 )
 def test_what_would_not_come_back_is_refused_at_the_declaration(model: type[BaseModel], problem: str) -> None:
     found = uncarried(model.__pydantic_core_schema__, model.__name__)
     assert len(found) == 1
     assert found[0].startswith(problem)
+
+
+class Colours(IntEnum):
+    RED = 1
+
+
+class GoodDefaults(BaseModel):
+    """Members and defaults that come back, whatever they are written as."""
+
+    plain: Plain = Plain.TWO
+    by_key: dict[Plain, int] = {}
+    literal: Literal[1, "x", None] = None
+    colour: Colours = Colours.RED
+    maybe: int | None = None
+    anything: Any = None
+    before: Annotated[int, BeforeValidator(lambda value: value or 1)] = None  # type: ignore[assignment]
+    made: int = Field(default_factory=lambda: 3)
+    when: datetime = datetime(2020, 1, 1, tzinfo=UTC)
+    lasts: timedelta = timedelta(minutes=1)
+    money: Decimal = Decimal("1.5")
+    items: list[int] = []
+    bounded: Annotated[int, Field(ge=1)] = 1
+    real: float = 1
+
+
+def test_members_and_defaults_that_come_back_are_fine() -> None:
+    assert uncarried(GoodDefaults.__pydantic_core_schema__, "GoodDefaults") == []
 
 
 class SameAlias(BaseModel):
