@@ -21,7 +21,8 @@ def is_fresh(root: Path) -> bool:
     try:
         known = json.loads((root / NAME).read_bytes())
         return bool(
-            known["tools"] == _tools()
+            known["root"] == str(root.resolve())  # a copied project is another one
+            and known["tools"] == _tools()
             and all(_folder(path) == names for path, names in known["folders"].items())
             and all(_same(path, *said) for path, said in known["files"].items())
         )
@@ -29,13 +30,19 @@ def is_fresh(root: Path) -> bool:
         return False
 
 
-def store(root: Path, inputs: Mapping[str, Stamp], outputs: Iterable[Path]) -> None:
-    """Remember the inputs as they were read, the outputs as they are, and what lies in their folders."""
+def store(
+    root: Path, inputs: Mapping[str, Stamp], outputs: Iterable[Path], borrowed: Mapping[str, Stamp] | None = None
+) -> None:
+    """Remember the inputs as they were read, the outputs as they are, and what lies in their folders.
+
+    `borrowed`: what the app imports from elsewhere.
+    """
     written = {str(path): stamp(str(path)) for path in outputs}
     folders = sorted({str(Path(path).parent) for path in (*inputs, *written)})
     known = {
+        "root": str(root.resolve()),
         "tools": _tools(),
-        "files": {**inputs, **written},
+        "files": {**(borrowed or {}), **inputs, **written},
         "folders": {path: _folder(path) for path in folders},
     }
     (root / NAME).write_text(json.dumps(known))
@@ -64,8 +71,15 @@ def _own() -> str:
 
 
 def _folder(path: str) -> list[str]:
-    names = os.listdir(path)  # noqa: PTH208 - called for every folder of an unchanged project
-    return sorted(name for name in names if name.endswith((".py", ".toml")) or name == "stem.lock.json")
+    """Files of Python and tables, and folders: a new one may be a package that `modules` means."""
+    with os.scandir(path) as found:
+        names = [f"{one.name}/{_is_package(one.path)}" if one.is_dir() else one.name for one in found]
+    ends = (".py", ".toml", "stem.lock.json", "/0", "/1")
+    return sorted(name for name in names if name.endswith(ends) and not name.startswith((".", "__pycache__")))
+
+
+def _is_package(folder: str) -> int:
+    return int(os.path.exists(os.path.join(folder, "__init__.py")))  # noqa: PTH110, PTH118 - for every folder of a project
 
 
 def stamp(path: str) -> Stamp:

@@ -27,6 +27,9 @@ _project = click.option(
     default=Path(),
     help="Where to look for pyproject.toml, here and above (default: the current folder).",
 )
+_staged = click.option(
+    "--staged", is_flag=True, help="Also ask git whether a commit would have the stubs as they lie here (for hooks)."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
 
 
@@ -60,8 +63,9 @@ def _is_known(fault: Exception) -> bool:
 
 @click.group(invoke_without_command=True)
 @_project
+@_staged
 @click.pass_context
-def stemgen(ctx: click.Context, project: Path) -> int:
+def stemgen(ctx: click.Context, project: Path, *, staged: bool) -> int:
     """Write typed stubs of an app's tasks, workflows and events, and see what a change would break.
 
     Without a command: write what is missing or stale. [tool.stemgen] in pyproject.toml says where the tasks are
@@ -70,26 +74,26 @@ def stemgen(ctx: click.Context, project: Path) -> int:
     ctx.obj = project
     if ctx.invoked_subcommand is not None:
         return OK
-    return _write(_file(project))
+    file = _file(project)
+    return _write(file) or _is_unstaged(file, staged=staged)
 
 
 @stemgen.command(short_help="Say whether the stubs are up to date.")
 @_project
+@_staged
 @_json
 @click.pass_obj
-def check(above: Path, project: Path, *, as_json: bool) -> int:
+def check(above: Path, project: Path, *, staged: bool, as_json: bool) -> int:
     """Say whether the stubs are up to date: 0 yes, 1 no, with a diff, 2 the app cannot be imported."""
     file = _file(project, above)
     from stemgen import cache
 
     if cache.is_fresh(file.parent):
-        _say(as_json, {"fresh": True, "changes": []}, "the stubs are up to date")
-        return OK
+        return _fresh(file, staged=staged, as_json=as_json)
     config, run = _run(file)
     if not run.changes:
         _remember(file, run)
-        _say(as_json, {"fresh": True, "changes": []}, "the stubs are up to date")
-        return OK
+        return _fresh(file, staged=staged, as_json=as_json)
     from stemgen.files import diff
 
     shown = [{"path": str(one.path.relative_to(config.root)), "what": one.what} for one in run.changes]
@@ -212,6 +216,35 @@ def _write(file: Path) -> int:
     return OK
 
 
+def _fresh(file: Path, *, staged: bool, as_json: bool) -> int:
+    """The stubs are up to date; whether git has them is another question."""
+    missing = _unstaged(file) if staged else []
+    if missing:
+        said = [{"path": name, "what": "unstaged"} for name in missing]
+        _say(as_json, {"fresh": False, "changes": said}, _unstaged_words(missing))
+        return NO
+    _say(as_json, {"fresh": True, "changes": []}, "the stubs are up to date")
+    return OK
+
+
+def _is_unstaged(file: Path, *, staged: bool) -> int:
+    missing = _unstaged(file) if staged else []
+    if missing:
+        click.echo(_unstaged_words(missing))
+    return NO if missing else OK
+
+
+def _unstaged(file: Path) -> list[str]:
+    from stemgen.config import read
+    from stemgen.staged import unstaged
+
+    return unstaged(read(file).output)
+
+
+def _unstaged_words(missing: list[str]) -> str:
+    return "\n".join([*missing, "the commit would not have these stubs as they are: git add them"])
+
+
 def _counted(lock: Lock) -> str:
     """As `2 tasks, 1 workflow`."""
     workflows = len({one.name for one in lock.workflows.values()})
@@ -237,7 +270,7 @@ def _run(file: Path) -> tuple[Config, Run]:
 def _remember(file: Path, run: Run) -> None:
     from stemgen import cache
 
-    cache.store(file.parent, run.inputs, run.outputs)
+    cache.store(file.parent, run.inputs, run.outputs, run.borrowed)
 
 
 def _file(project: Path, above: Path = Path()) -> Path:

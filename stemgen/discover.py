@@ -6,15 +6,16 @@ import importlib
 import os
 import pkgutil
 import sys
+import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TypeVar
 
 import msgspec
 
 from stem.errors import StemError
-from stemgen.cache import Stamp
+from stemgen.cache import Stamp, stamp
 from stemgen.collect import Declared, collect
 from stemgen.config import Config
 from stemgen.errors import AppError, StemgenError
@@ -24,10 +25,11 @@ T = TypeVar("T")
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the app declares, and the files that were imported, as they were."""
+    """What the app declares, and the files that were imported, as they were: its own, and those from elsewhere."""
 
     declared: Declared
     files: dict[str, Stamp]
+    borrowed: dict[str, Stamp]
 
 
 def discover(config: Config) -> Found:
@@ -46,7 +48,15 @@ def discover(config: Config) -> Found:
         ) from None
     finally:
         fence.lower()
-    return Found(collect(modules), fence.loaded)
+    return Found(collect(modules), fence.loaded, _borrowed(fence.loaded))
+
+
+def _borrowed(own: Mapping[str, Stamp]) -> dict[str, Stamp]:
+    """Files of modules that do not lie in the project: models may come from there. Python's own change with its version."""
+    standard = sysconfig.get_path("stdlib") + os.sep
+    files = {str(getattr(module, "__file__", None)) for module in list(sys.modules.values())} - set(own)
+    outside = [one for one in files if not one.startswith(standard) or f"{os.sep}site-packages{os.sep}" in one]
+    return {one: stamp(one) for one in outside if one.endswith(".py") and os.path.exists(one)}  # noqa: PTH110
 
 
 def _initialise(init: str) -> None:

@@ -17,11 +17,12 @@ from stemgen.lock import Lock, make_lock
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a run found: what has to change, the lock, the files it read and those it stands for."""
+    """What a run found: what has to change, the lock, the files it read, the app's and others, and those it stands for."""
 
     changes: list[Change]
     lock: Lock
     inputs: dict[str, Stamp]
+    borrowed: dict[str, Stamp]
     outputs: list[Path]
 
 
@@ -37,5 +38,6 @@ def run(config: Config, file: Path) -> Run:
         changes(config.output, wanted),
         lock,
         inputs | found.files,
+        found.borrowed,
         [config.output / path for path in wanted],
     )

@@ -140,7 +140,7 @@ def _refuses_none(schema: Any) -> bool:
     return schema["type"] in _NEVER_NONE
 
 
-def _reads(schema: Mapping[str, Any], value: object) -> bool:
+def _reads(schema: Any, value: object) -> bool:
     """Whether a type reads the JSON of this value, as far as that can be seen from its schema alone."""
     kind = schema["type"]
     if value is None and _refuses_none(schema):

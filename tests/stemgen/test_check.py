@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.stemgen.conftest import Project
+from tests.stemgen.conftest import ROOT, Project
 
 
 def test_up_to_date_is_0_and_stale_is_1_with_a_diff(shop: Project) -> None:
@@ -46,8 +48,21 @@ def test_an_app_that_cannot_be_imported_is_2_and_changes_nothing(shop: Project) 
     assert shop.output() == before
 
 
-@pytest.mark.parametrize("change", ["a module edited", "a module added", "the table", "an output", "an output gone"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "a module edited",
+        "a module added",
+        "a package added",
+        "a folder becomes one",
+        "the table",
+        "an output",
+        "an output gone",
+    ],
+)
 def test_what_is_remembered_is_not_believed_after(shop: Project, change: str) -> None:
+    (shop.folder / "app/plain").mkdir()
+    shop.write({"app/plain/tasks.py": "from stem import task\n@task('plain.f')\ndef f() -> None: ...\n"})
     shop.generate()
     assert shop.run("check").returncode == 0
     match change:
@@ -55,6 +70,10 @@ def test_what_is_remembered_is_not_believed_after(shop: Project, change: str) ->
             shop.edit("app/contracts.py", "lives: int = 9", "lives: int = 7")
         case "a module added":
             shop.write({"app/more.py": "from stem import task\n@task('more.f')\ndef f() -> None: ...\n"})
+        case "a package added":
+            shop.write({"app/sub/__init__.py": "from stem import task\n@task('sub.f')\ndef f() -> None: ...\n"})
+        case "a folder becomes one":
+            shop.write({"app/plain/__init__.py": ""})
         case "the table":
             shop.edit("pyproject.toml", "output", "chain-fields = false\noutput")
         case "an output":
@@ -62,6 +81,30 @@ def test_what_is_remembered_is_not_believed_after(shop: Project, change: str) ->
         case _:
             (shop.folder / "client/app_client/py.typed").unlink()
     assert shop.run("check").returncode == 1
+
+
+def test_a_copied_project_is_another_one(shop: Project, tmp_path: Path) -> None:
+    """What is remembered names files; those of the copy are other files."""
+    shop.generate()
+    there = Project(tmp_path / "copy")
+    shutil.copytree(shop.folder, there.folder)
+    assert there.run("check").returncode == 0
+    there.edit("app/contracts.py", "lives: int = 9", "lives: int = 7")
+    assert there.run("check").returncode == 1
+    assert shop.run("check").returncode == 0
+
+
+def test_a_model_outside_of_the_project_is_watched(project: Project, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "shapes_elsewhere.py").write_text("from pydantic import BaseModel\nclass Box(BaseModel):\n    a: int\n")
+    task = "from stem import task\nfrom shapes_elsewhere import Box\n@task('boxes.f')\ndef f(box: Box) -> None: ...\n"
+    project.write({"app/tasks.py": task})
+    env = {"PYTHONPATH": f"{ROOT}{os.pathsep}{library}"}
+    assert project.run(env=env).returncode == 0
+    assert project.run("check", env=env).returncode == 0
+    (library / "shapes_elsewhere.py").write_text("from pydantic import BaseModel\nclass Box(BaseModel):\n    b: int\n")
+    assert project.run("check", env=env).returncode == 1
 
 
 def test_an_edit_of_equal_length_within_a_second_is_seen(shop: Project) -> None:
