@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -83,10 +82,10 @@ def test_what_is_remembered_is_not_believed_after(shop: Project, change: str) ->
     assert shop.run("check").returncode == 1
 
 
-def test_a_copied_project_is_another_one(shop: Project, tmp_path: Path) -> None:
+def test_a_copied_project_is_another_one(shop: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What is remembered names files; those of the copy are other files."""
     shop.generate()
-    there = Project(tmp_path / "copy")
+    there = Project(tmp_path_factory.mktemp("elsewhere") / "copy")
     shutil.copytree(shop.folder, there.folder)
     assert there.run("check").returncode == 0
     there.edit("app/contracts.py", "lives: int = 9", "lives: int = 7")
@@ -94,9 +93,8 @@ def test_a_copied_project_is_another_one(shop: Project, tmp_path: Path) -> None:
     assert shop.run("check").returncode == 0
 
 
-def test_a_model_outside_of_the_project_is_watched(project: Project, tmp_path: Path) -> None:
-    library = tmp_path / "library"
-    library.mkdir()
+def test_a_model_outside_of_the_project_is_watched(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    library = tmp_path_factory.mktemp("library")
     (library / "shapes_elsewhere.py").write_text("from pydantic import BaseModel\nclass Box(BaseModel):\n    a: int\n")
     task = "from stem import task\nfrom shapes_elsewhere import Box\n@task('boxes.f')\ndef f(box: Box) -> None: ...\n"
     project.write({"app/tasks.py": task})
