@@ -7,9 +7,10 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypedDict, TypeVar
 
 from typing_extensions import TypeVar as DefaultTypeVar
+from typing_extensions import Unpack
 
 from stem.client.dead_letters import DeadLettersView
 from stem.client.enqueue import Sender
@@ -46,6 +47,20 @@ from stem.worker.worker import Worker, WorkerConfig
 
 R = TypeVar("R")
 N_contra = DefaultTypeVar("N_contra", bound=str, default=str, contravariant=True)
+
+
+class AppOptions(TypedDict, total=False):
+    """What a `Stem` may be told beside its URL."""
+
+    tasks: Iterable[AnyTask]
+    workflows: Iterable[AnyWorkflow]
+    include: Sequence[str]
+    namespace: str
+    results: str
+    queues: Iterable[Queue]
+    middleware: Sequence[Middleware]
+    max_payload: int
+    max_result: int
 
 
 class Stem(Generic[N_contra]):
@@ -125,11 +140,12 @@ class Stem(Generic[N_contra]):
         return app
 
     @classmethod
-    def from_env(cls, **options: Any) -> Self:
+    def from_env(cls, **options: Unpack[AppOptions]) -> Self:
         """An app on what stem.toml, STEM_URL, STEM_NAMESPACE and STEM_RESULTS say; options as for `Stem`."""
         said = load()
-        where = {"namespace": said.namespace or DEFAULT_NAMESPACE, "results": said.results}
-        return cls(said.url or DEFAULT_URL, **{**where, **options})
+        where: AppOptions = {"namespace": said.namespace or DEFAULT_NAMESPACE, "results": said.results}
+        where.update(options)
+        return cls(said.url or DEFAULT_URL, **where)
 
     def __repr__(self) -> str:
         return f"<Stem on {redacted(self.url)}, namespace {self.namespace}>"

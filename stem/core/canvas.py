@@ -16,6 +16,7 @@ B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 E = TypeVar("E")
+F = TypeVar("F")
 
 
 class Composable(Generic[In_contra, Out_co]):
@@ -55,6 +56,8 @@ class Group(Composable[In_contra, Out_co]):
 
 
 @overload
+def group(a: Composable[In, A], /) -> Group[In, tuple[A]]: ...
+@overload
 def group(a: Composable[In, A], b: Composable[In, B], /) -> Group[In, tuple[A, B]]: ...
 @overload
 def group(a: Composable[In, A], b: Composable[In, B], c: Composable[In, C], /) -> Group[In, tuple[A, B, C]]: ...
@@ -67,9 +70,19 @@ def group(
     a: Composable[In, A], b: Composable[In, B], c: Composable[In, C], d: Composable[In, D], e: Composable[In, E], /
 ) -> Group[In, tuple[A, B, C, D, E]]: ...
 @overload
+def group(
+    a: Composable[In, A],
+    b: Composable[In, B],
+    c: Composable[In, C],
+    d: Composable[In, D],
+    e: Composable[In, E],
+    f: Composable[In, F],
+    /,
+) -> Group[In, tuple[A, B, C, D, E, F]]: ...
+@overload
 def group(members: Iterable[Composable[In, A]], /) -> Group[In, list[A]]: ...
 def group(*members: Any) -> Group[Any, Any]:
-    """Parts side by side: two to five of them, each with a type of its own, or any number of one kind as an iterable.
+    """Parts side by side: one to six of them, each with a type of its own, or any number of one kind as an iterable.
 
     ConfigError for anything else, and for no part at all.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 from typing_extensions import TypeForm
@@ -27,7 +27,7 @@ E = TypeVar("E")
 class Timeout(msgspec.Struct, frozen=True):
     """What a wait gives when nothing came in time: not an error, and not the same as a payload of None."""
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
 

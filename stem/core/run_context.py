@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, Protocol, TypeVar, overload
 
 from typing_extensions import ParamSpec
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+R_contra = TypeVar("R_contra", contravariant=True)
 E = TypeVar("E")
 
 
@@ -231,16 +232,28 @@ class Branches(Protocol):
 class Gather(Branches, Protocol):
     """Several things at once: `async with ctx.gather() as g`. The block ends when all of them have."""
 
+    @overload
     def options(
         self,
         *,
-        compensate: Callable[[Any], object] | None = ...,
+        compensate: Callable[[R], object],
         auto_version: bool = ...,
         max_retries: int = ...,
         retry: RetryPolicy = ...,
         timeout: Duration | None = ...,
         upcast: Callable[[Any], Any] | None = ...,
-    ) -> Branches:
+    ) -> CompensatedBranches[R]: ...
+    @overload
+    def options(
+        self,
+        *,
+        auto_version: bool = ...,
+        max_retries: int = ...,
+        retry: RetryPolicy = ...,
+        timeout: Duration | None = ...,
+        upcast: Callable[[Any], Any] | None = ...,
+    ) -> Branches: ...
+    def options(self, **said: Any) -> Any:
         """As `ctx.options`."""
         ...
 
@@ -253,9 +266,13 @@ class Gather(Branches, Protocol):
         ...
 
     @overload
-    def wait(self, event: Topic[E] | Mailbox[E], /, *, key: str = ...) -> Pending[E]: ...
+    def wait(self, event: Topic[E], /, *, key: str = ...) -> Pending[E]: ...
     @overload
-    def wait(self, event: Topic[E] | Mailbox[E], /, *, key: str = ..., timeout: Duration) -> Pending[E | Timeout]: ...
+    def wait(self, event: Topic[E], /, *, key: str = ..., timeout: Duration) -> Pending[E | Timeout]: ...
+    @overload
+    def wait(self, event: Mailbox[E], /) -> Pending[E]: ...
+    @overload
+    def wait(self, event: Mailbox[E], /, *, timeout: Duration) -> Pending[E | Timeout]: ...
     def wait(self, event: Topic[Any] | Mailbox[Any], /, *, key: str = "", timeout: Duration | None = None) -> Any:
         """A wait beside others."""
         ...
@@ -328,11 +345,13 @@ class WorkflowContext(Steps, Protocol):
         ...
 
     @overload
-    def wait(self, event: Topic[E] | Mailbox[E], /, *, key: str = ...) -> Coroutine[Any, Any, E]: ...
+    def wait(self, event: Topic[E], /, *, key: str = ...) -> Coroutine[Any, Any, E]: ...
     @overload
-    def wait(
-        self, event: Topic[E] | Mailbox[E], /, *, key: str = ..., timeout: Duration
-    ) -> Coroutine[Any, Any, E | Timeout]: ...
+    def wait(self, event: Topic[E], /, *, key: str = ..., timeout: Duration) -> Coroutine[Any, Any, E | Timeout]: ...
+    @overload
+    def wait(self, event: Mailbox[E], /) -> Coroutine[Any, Any, E]: ...
+    @overload
+    def wait(self, event: Mailbox[E], /, *, timeout: Duration) -> Coroutine[Any, Any, E | Timeout]: ...
     def wait(self, event: Topic[Any] | Mailbox[Any], /, *, key: str = "", timeout: Duration | None = None) -> Any:
         """The payload of the event, emitted before, now or later; `Timeout` when `timeout` has passed without it."""
         ...
@@ -388,18 +407,93 @@ class WorkflowContext(Steps, Protocol):
         ...
 
 
-class Compensated(Protocol[R]):
-    """Steps that can be undone by a function of their result."""
+class Compensated(Generic[R_contra]):
+    """Steps that can be undone by a function of their result, or of anything wider."""
 
     @overload
     def step(
-        self, name: str, fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+        self: Compensated[object],
+        name: str,
+        fn: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> Coroutine[Any, Any, R]: ...
     @overload
-    def step(self, name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
+    def step(
+        self: Compensated[object], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def step(
+        self: Compensated[R | None],
+        name: str,
+        fn: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def step(
+        self: Compensated[R | None], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def step(
+        self: Compensated[R], name: str, fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def step(
+        self: Compensated[R], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
     def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """As `ctx.step`; when the run fails or is cancelled later, what was done is undone, the last first."""
-        ...
+        raise NotImplementedError
+
+
+class CompensatedBranches(Generic[R_contra]):
+    """The same beside others."""
+
+    @overload
+    def step(
+        self: CompensatedBranches[object],
+        name: str,
+        fn: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]: ...
+    @overload
+    def step(
+        self: CompensatedBranches[object], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Pending[R]: ...
+    @overload
+    def step(
+        self: CompensatedBranches[R | None],
+        name: str,
+        fn: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]: ...
+    @overload
+    def step(
+        self: CompensatedBranches[R | None], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Pending[R]: ...
+    @overload
+    def step(
+        self: CompensatedBranches[R],
+        name: str,
+        fn: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]: ...
+    @overload
+    def step(
+        self: CompensatedBranches[R], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Pending[R]: ...
+    def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Pending[Any]:
+        """As `g.step`."""
+        raise NotImplementedError
 
 
 class Transaction(Protocol):

@@ -8,7 +8,7 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, overload
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
@@ -21,6 +21,7 @@ from stem.core.carried import uncarried
 from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec
 from stem.core.context import Enqueuer, JobHandle, TaskContext
 from stem.core.duration import Duration
+from stem.core.exactly import Exactly
 from stem.core.limit import Limit
 from stem.core.options import Attribute, TaskOptions, checked, task_options
 from stem.core.paths import check_path, check_unique_path
@@ -72,6 +73,17 @@ class TaskDefinition(Composable[A_contra, R_co]):
     args_model: type[BaseModel]
     returns: object
     options: TaskOptions
+    if TYPE_CHECKING:
+
+        @property
+        def exact_args(self) -> Exactly[A_contra]:
+            """The same as `args`, for a checker that must not widen it."""
+            ...
+
+        @property
+        def exact_result(self) -> Exactly[R_co]:
+            """As above, of the result."""
+            ...
 
     @overload
     def __init__(
@@ -254,25 +266,29 @@ class TaskDecorator(Protocol):
     def __call__(self, fn: Callable[[A], R], /) -> SyncTask[[A], A, R]: ...  # pyright: ignore[reportOverlappingOverload]
 
 
-def _known_options(declare: Callable[P, R]) -> Callable[P, R]:
-    """The same function, but a misspelt option is a ConfigError with the nearest name, not a bare TypeError."""
-    known = [word for word in inspect.signature(declare).parameters if word != "name"]
+def known_options(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates a decorator: a misspelt option is a ConfigError with the nearest name, not a bare TypeError."""
 
-    @functools.wraps(declare)
-    def checked_call(*args: P.args, **options: P.kwargs) -> R:
-        unknown = options.keys() - {*known, "name"}
-        if unknown:
-            raise ConfigError([no_option("@task", word, known) for word in sorted(unknown)])
-        return declare(*args, **options)
+    def checking(declare: Callable[P, R]) -> Callable[P, R]:
+        known = [word for word in inspect.signature(declare).parameters if word != "name"]
 
-    return checked_call
+        @functools.wraps(declare)
+        def checked_call(*args: P.args, **options: P.kwargs) -> R:
+            unknown = options.keys() - {*known, "name"}
+            if unknown:
+                raise ConfigError([no_option(what, word, known) for word in sorted(unknown)])
+            return declare(*args, **options)
+
+        return checked_call
+
+    return checking
 
 
 def no_option(what: str, word: str, known: Sequence[str]) -> str:
     return f"{what} has no option {word!r}; {hint(nearest(word, known), known, len(known))}"
 
 
-@_known_options
+@known_options("@task")
 def task(
     name: str,
     *,

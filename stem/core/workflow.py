@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from typing import Any, Final, Generic, Protocol, Self, TypeAlias, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeAlias, TypedDict, TypeVar, overload
 
 import msgspec
 from pydantic import BaseModel
@@ -16,13 +16,14 @@ from typing_extensions import ParamSpec, TypeForm, Unpack
 
 from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec
 from stem.core.duration import Duration, instant_ms, milliseconds
+from stem.core.exactly import Exactly
 from stem.core.lease import DEFAULT_LEASE_MS, SHORTEST_LEASE_MS
 from stem.core.options import checked, stub_name
 from stem.core.replay import OnChange
 from stem.core.run import KEEP_MS, SHORTEST_KEEP_MS, IfExists
 from stem.core.run_context import RunHandle, WorkflowClient, WorkflowContext
 from stem.core.schema import arguments_schema, digest
-from stem.core.task import args_problems, is_model, name_problems, no_option, result_problems, type_name
+from stem.core.task import args_problems, is_model, known_options, name_problems, no_option, result_problems, type_name
 from stem.errors import ConfigError, InvalidArgumentsError
 
 P = ParamSpec("P")
@@ -201,6 +202,17 @@ class WorkflowDefinition(Generic[A_contra, R_co]):
     params_model: type[BaseModel]
     returns: object
     options: WorkflowOptions
+    if TYPE_CHECKING:
+
+        @property
+        def exact_args(self) -> Exactly[A_contra]:
+            """The same as `args`, for a checker that must not widen it."""
+            ...
+
+        @property
+        def exact_result(self) -> Exactly[R_co]:
+            """As above, of the result."""
+            ...
 
     @overload
     def __init__(
@@ -382,6 +394,50 @@ class WorkflowDecorator(Protocol):
     ) -> ScriptWorkflow[[WorkflowContext], NoArgs, R]: ...
 
 
+class ScriptWords(TypedDict, total=False):
+    """What `@workflow` may be told beside `on_cancel`."""
+
+    version: int
+    cancel_after: Duration | None
+    max_suspend: Duration | None
+    visibility_timeout: Duration
+    keep: Duration
+    cancel_budget: Duration
+    on_change: OnChange
+    stub: str
+    description: str
+
+
+class CleansUp(Generic[A_contra]):
+    """A WorkflowDecorator for functions whose parameters the `on_cancel` takes too."""
+
+    @overload
+    def __call__(
+        self: CleansUp[BaseModel], fn: Callable[[WorkflowContext, A], Coroutine[Any, Any, R]], /
+    ) -> ScriptWorkflow[[WorkflowContext, A], A, R]: ...
+    @overload
+    def __call__(
+        self: CleansUp[A], fn: Callable[[WorkflowContext, A], Coroutine[Any, Any, R]], /
+    ) -> ScriptWorkflow[[WorkflowContext, A], A, R]: ...
+    @overload
+    def __call__(
+        self: CleansUp[NoArgs], fn: Callable[[WorkflowContext], Coroutine[Any, Any, R]], /
+    ) -> ScriptWorkflow[[WorkflowContext], NoArgs, R]: ...
+    def __call__(self, fn: Callable[..., Any], /) -> Any:
+        """As WorkflowDecorator."""
+        raise NotImplementedError
+
+
+@overload
+def workflow(
+    name: str,
+    *,
+    on_cancel: Callable[[WorkflowContext, A], Coroutine[Any, Any, object]],
+    **options: Unpack[ScriptWords],
+) -> CleansUp[A]: ...
+@overload
+def workflow(name: str, *, on_cancel: None = None, **options: Unpack[ScriptWords]) -> WorkflowDecorator: ...
+@known_options("@workflow")
 def workflow(
     name: str,
     *,
@@ -395,8 +451,7 @@ def workflow(
     keep: Duration = KEEP_MS / 1000,
     stub: str = "",
     description: str = "",
-    **unknown: Any,
-) -> WorkflowDecorator:
+) -> Any:
     """Declare a workflow: an `async def` that takes `(ctx: WorkflowContext, params: <your pydantic model>)` or `(ctx)`.
 
     Only declares: nothing is registered until an app collects it. ConfigError says what is wrong.
@@ -409,9 +464,6 @@ def workflow(
     `keep`: how long a run is kept after its end. `stub` is its name in a generated package.
     """
     problems = name_problems(name, "a workflow")
-    if unknown:
-        known = [word for word in inspect.signature(workflow).parameters if word not in {"name", "unknown"}]
-        problems += [no_option("@workflow", word, known) for word in sorted(unknown)]
     if on_cancel is not None and not (inspect.iscoroutinefunction(on_cancel) and _takes_two(on_cancel)):
         problems.append(f"on_cancel must be an async def that takes (ctx, params), found {_shown(on_cancel)}")
     options = checked(
@@ -437,7 +489,7 @@ def workflow(
         shape = read_run_shape(fn, sys._getframe(1).f_locals)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         return ScriptWorkflow(name, fn, shape, options, on_cancel)
 
-    return typing.cast("WorkflowDecorator", declare)
+    return declare
 
 
 def _shown(fn: object) -> str:

@@ -110,7 +110,7 @@ class Context:
         retry: RetryPolicy = DEFAULT_POLICY,
         timeout: Duration | None = None,
         upcast: Callable[[Any], Any] | None = None,
-    ) -> Optioned:
+    ) -> Any:
         said = step_options(
             compensate=compensate,
             auto_version=auto_version,

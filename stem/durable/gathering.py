@@ -82,7 +82,7 @@ class Gathering:
         """See Gather."""
         return self.step_with(DEFAULT_OPTIONS, name, fn, args, kwargs, inside=True)
 
-    def options(self, **said: Any) -> OptionedBranches:
+    def options(self, **said: Any) -> Any:
         """See Gather."""
         return OptionedBranches(self, self._context.options(**said).options)
 

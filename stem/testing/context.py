@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypedDict, TypeVar
+
+from typing_extensions import Unpack
 
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.context import Enqueuer, JobHandle, RetryRequested, SnoozeRequested
@@ -16,7 +18,7 @@ from stem.testing.fake import FakeStem
 R = TypeVar("R")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RecordedContext:
     """What a handler did with its context lies in `notes`, `app.calls` and `extended`."""
 
@@ -87,6 +89,22 @@ class RecordedSyncContext:
         raise RuntimeError("a test context enqueues into a FakeStem; give it nothing that waits")
 
 
-def task_context(**facts: Any) -> RecordedContext:
+class ContextFacts(TypedDict, total=False):
+    """What a RecordedContext may be told."""
+
+    id: str
+    task: str
+    queue: str
+    attempt: int
+    max_retries: int
+    worker: str
+    headers: Mapping[str, str]
+    meta: Mapping[str, object]
+    cancelled: bool
+    lease_remaining: timedelta
+    app: Enqueuer
+
+
+def task_context(**facts: Unpack[ContextFacts]) -> RecordedContext:
     """A context for `await charge(task_context(attempt=2), order)`; keywords are the fields of RecordedContext."""
     return RecordedContext(**facts)

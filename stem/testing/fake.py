@@ -10,13 +10,14 @@ from pydantic import BaseModel
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.context import Enqueued, JobHandle
 from stem.core.duration import Duration
+from stem.core.exactly import Gives, Takes
 from stem.core.job import Job
 from stem.core.registry import Registry
 from stem.core.run import Event, Message
 from stem.core.run_view import Run
 from stem.core.sizes import MAX_PAYLOAD
-from stem.core.task import AnyTask, TaskDefinition
-from stem.core.workflow import WorkflowCall, WorkflowDefinition
+from stem.core.task import AnyTask
+from stem.core.workflow import WorkflowCall
 from stem.durable.client import new_run
 
 A = TypeVar("A", bound=BaseModel)
@@ -68,7 +69,7 @@ class FakeStem:
         self.calls.append(call)
         return FakeHandle(request.id or f"fake-{len(self.calls)}", request.task.name, self._answers)
 
-    def enqueued(self, task: TaskDefinition[A, Any]) -> list[A]:
+    def enqueued(self, task: Takes[A]) -> list[A]:
         """The arguments of every call of this task, in order."""
         found: list[Any] = [call.request.args for call in self.calls if call.request.task.name == task.name]
         return found
@@ -91,12 +92,12 @@ class FakeStem:
             await self.start_run(start.id(message.run))
         return True
 
-    def started(self, workflow: WorkflowDefinition[A, Any]) -> list[A]:
+    def started(self, workflow: Takes[A]) -> list[A]:
         """The parameters of every run of this workflow, in order."""
         found: list[Any] = [call.request.params for call in self.runs if call.request.workflow.name == workflow.name]
         return found
 
-    def answer(self, task: TaskDefinition[Any, R] | WorkflowDefinition[Any, R], value: R | BaseException) -> None:
+    def answer(self, task: Gives[R], value: R | BaseException) -> None:
         """Let `result()` of this task's jobs or workflow's runs return `value`, or raise it, as JobFailed(...)."""
         self._answers[task.name] = value
 

@@ -18,7 +18,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from pydantic import BaseModel
@@ -33,7 +33,7 @@ from stem.core.sizes import MAX_PAYLOAD
 from stem.core.step import decode_meta
 from stem.core.submit import submission
 from stem.core.task import AnyDeclared
-from stem.core.workflow import AnyDeclaredWorkflow, WorkflowCall
+from stem.core.workflow import AnyDeclaredWorkflow, DeclaredWorkflow, WorkflowCall
 from stem.durable.client import new_run
 from stem.durable.execution import Execution, Means
 from stem.durable.faults import error_of
@@ -43,6 +43,8 @@ from stem.memory.engine import MemoryEngine, MemoryStore
 from stem.testing.clock import FakeClock
 from stem.testing.context import task_context
 from stem.testing.fake import FakeStem
+
+A = TypeVar("A", bound=BaseModel)
 
 When: TypeAlias = Literal["before", "after"]
 #: A crash: at which point of the life, and whether before or after its effect.
@@ -89,8 +91,8 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 async def simulate(
-    workflow: AnyDeclaredWorkflow,
-    params: BaseModel | None = None,
+    workflow: DeclaredWorkflow[A, Any],
+    params: A | None = None,
     *,
     events: Sequence[Event | Message] = (),
     effects: Mapping[str, Effect] | None = None,

@@ -1419,7 +1419,7 @@ async def test_branches_are_undone_when_the_run_is_cancelled_beside_them(open_by
 async def test_a_run_that_raises_while_it_is_cancelled_is_cancelled() -> None:
     begun = asyncio.Event()
 
-    async def clean(ctx: WorkflowContext, p: Number) -> None:
+    async def clean(ctx: WorkflowContext, p: BaseModel) -> None:
         did.append("cleaned")
 
     async def slow() -> None:
@@ -2190,7 +2190,7 @@ async def test_what_of_a_clean_up_failed_is_told() -> None:
         attempts.put_nowait(value)
         raise LookupError("no refund today")
 
-    async def clean(ctx: WorkflowContext, p: Number) -> None:
+    async def clean(ctx: WorkflowContext, p: BaseModel) -> None:
         raise ValueError("a bug in on_cancel")
 
     @workflow("w", on_cancel=clean)
@@ -2363,7 +2363,7 @@ def test_a_workflow_is_refused_in_words() -> None:
         async def bad(p: Number) -> None: ...
 
     with pytest.raises(Exception, match="has no option 'cancel_aftr'; did you mean 'cancel_after'"):
-        workflow("w", cancel_aftr="1h")
+        workflow("w", cancel_aftr="1h")  # type: ignore[call-overload]
     with pytest.raises(Exception, match="a workflow's name"):
         workflow("no name")
     with pytest.raises(Exception, match="version must be a whole number"):
