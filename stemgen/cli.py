@@ -179,6 +179,25 @@ def export(above: Path, project: Path, *, asyncapi: bool) -> int:
     return OK
 
 
+@stemgen.command(short_help="Find calls that are built and never sent.")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@_json
+def unsent(paths: tuple[Path, ...], *, as_json: bool) -> int:
+    """Find calls of tasks and workflows that are built and never sent: 0 none, 1 some.
+
+    `charge.build(order)` alone on a line is legal and does nothing, and no type checker sees it. Reads Python files, here
+    and below or those of PATHS, and imports nothing.
+    """
+    from stemgen.unsent import unsent as find_unsent
+
+    sys.path[:0] = [str(Path.cwd()), str(Path.cwd() / "src")]  # where packages of stubs may lie
+    found = list(find_unsent(paths or [Path()]))
+    said = [{"path": str(one.file), "line": one.line, "text": one.text} for one in found]
+    many = f"{len(found)} call{'s' if len(found) > 1 else ''} never sent" if found else "every call is sent"
+    _say(as_json, {"unsent": said}, "\n".join([*map(str, found), many]))
+    return NO if found else OK
+
+
 @stemgen.command(short_help="Write the stubs after every change.")
 @_project
 @click.pass_obj

@@ -103,4 +103,5 @@ def test_the_hooks_of_this_repository_ask_git() -> None:
     assert [line.strip() for line in text.splitlines() if "entry" in line] == [
         "entry: stemgen --staged",
         "entry: stemgen check --staged",
+        "entry: stemgen unsent",
     ]

@@ -1,0 +1,239 @@
+"""Calls that are built and never sent, found in source: the one slip that no type checker sees.
+
+A call is a value, so `charge.build(order)` alone on a line is legal, does nothing, and looks like Celery's `charge.delay(...)`.
+Reads the syntax tree only; nothing is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+#: What a call of a task or workflow can be told; each gives a new call, and leaves the old one as it was.
+TOLD: Final = frozenset(
+    {
+        "at", "cancel_after", "delay", "eta", "expires", "header", "id", "if_exists", "keep", "limit_key", "max_suspend",
+        "meta", "priority", "queue", "retries", "then", "time_limit", "unique",
+    }
+)  # fmt: skip
+#: Files that are not looked at.
+_SKIPPED: Final = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
+_DECORATORS: Final = frozenset({"task", "workflow"})
+_DEFINITIONS: Final = frozenset({"TaskDefinition", "WorkflowDefinition", "Flow"})
+
+
+class Unsent(NamedTuple):
+    """A call that is dropped: where, how it reads, and whether only what it was told is lost."""
+
+    file: Path
+    line: int
+    text: str
+    told: bool
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: {self.text}"
+        if self.told:
+            return f"{place} gives a new call, which is dropped: use what it returns"
+        return f"{place} is built and never sent: await it with .enqueue(app) or .start(app), or hand it on"
+
+
+def unsent(paths: Iterable[Path]) -> Iterator[Unsent]:
+    """In these files, and in all below these folders; a file that is no Python is passed over."""
+    for file in _files(paths):
+        yield from sorted(_Reader(file, _parsed(file)).found(), key=lambda one: one.line)
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_file():
+            yield path
+        else:
+            yield from (one for one in sorted(path.rglob("*.py")) if not _is_skipped(one.relative_to(path)))
+
+
+def _is_skipped(path: Path) -> bool:
+    return any(part in _SKIPPED or part.startswith(".") for part in path.parts)
+
+
+class _Reader:
+    """One file: which names in it are tasks, workflows, modules of stubs, and calls that were kept."""
+
+    def __init__(self, file: Path, tree: ast.Module) -> None:
+        self._file, self._tree = file, tree
+        #: Names of tasks and workflows of this file, and of those imported from stubs by name.
+        self._declared: set[str] = set()
+        #: A name here to the dotted path under a package of stubs, as "orders" or "orders.charge".
+        self._stubs: dict[str, str] = {}
+        #: Tasks and workflows of the packages of stubs that are imported here.
+        self._known: set[str] = set()
+        self._read_names()
+
+    def found(self) -> Iterator[Unsent]:
+        for scope in ast.walk(self._tree):
+            if isinstance(scope, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from self._in_scope(scope)
+
+    def _in_scope(self, scope: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Unsent]:
+        kept: set[str] = set()
+        for node in _own(scope):
+            if isinstance(node, ast.Assign) and self._is_call(node.value):
+                kept |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+            if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+                continue
+            call = node.value
+            if self._is_call(call):
+                yield self._dropped(call, told=False)
+            elif isinstance(call.func, ast.Attribute) and call.func.attr in TOLD and _root(call) in kept:
+                yield self._dropped(call, told=True)
+
+    def _dropped(self, call: ast.Call, *, told: bool) -> Unsent:
+        text = ast.unparse(call).splitlines()[0]
+        return Unsent(self._file, call.lineno, text if len(text) < 70 else f"{text[:67]}...", told)
+
+    def _is_call(self, node: ast.expr) -> bool:
+        """Whether this makes a call of a task or workflow: `x.build(...)`, a stub's call, and what they are told."""
+        if not isinstance(node, ast.Call):
+            return False
+        if isinstance(node.func, ast.Attribute) and node.func.attr in TOLD:
+            return self._is_call(node.func.value)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "build":
+            return self._is_task(node.func.value)
+        path = self._stub_path(node.func)
+        return path is not None and path in self._known
+
+    def _is_task(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Name) and node.id in self._declared:
+            return True
+        path = self._stub_path(node)
+        return path is not None and path in self._known
+
+    def _stub_path(self, node: ast.expr) -> str | None:
+        """The dotted path under its package of stubs; None when it leads to none."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id not in self._stubs:
+            return None
+        return ".".join(part for part in (self._stubs[node.id], *reversed(parts)) if part)
+
+    # ---------------------------------------------------------------- names
+
+    def _read_names(self) -> None:
+        self._declared |= _declared_in(self._tree)
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                self._read_from(node)
+            elif isinstance(node, ast.Import):
+                for name in node.names:
+                    self._read_import(name)
+
+    def _read_from(self, node: ast.ImportFrom) -> None:
+        package, _, inside = str(node.module).partition(".")
+        tasks = _tasks_of(package) if not node.level else None
+        for name in node.names:
+            shown = name.asname or name.name
+            if tasks is not None:
+                self._known |= tasks
+                self._stubs[shown] = f"{inside}.{name.name}".strip(".")
+            elif _is_declared_elsewhere(self._file, node, name.name):
+                self._declared.add(shown)
+
+    def _read_import(self, name: ast.alias) -> None:
+        package, _, inside = name.name.partition(".")
+        tasks = _tasks_of(package)
+        if tasks is not None:
+            self._known |= tasks
+            self._stubs[name.asname or package] = inside if name.asname else ""
+
+
+def _own(scope: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a scope, without the functions in it."""
+    for node in ast.iter_child_nodes(scope):
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _own(node)
+
+
+def _last(node: ast.expr) -> str:
+    node = node.func if isinstance(node, ast.Call) else node
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _root(node: ast.expr) -> str:
+    """The name at which a chain of attributes and calls begins."""
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Call):
+            node = node.func
+        elif isinstance(node, ast.Attribute):
+            node = node.value
+        else:
+            return ""
+    return node.id
+
+
+@cache
+def _tasks_of(package: str) -> set[str] | None:
+    """The tasks and workflows of an installed package of stubs, by dotted name; None when it is no such package."""
+    if package in sys.stdlib_module_names:
+        return None
+    try:
+        spec = importlib.util.find_spec(package)  # of a package by itself: nothing is imported
+    except (ImportError, ValueError):
+        return None
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        lock = Path(folder) / "stem.lock.json"
+        if lock.is_file():
+            said = json.loads(lock.read_bytes())
+            return {*said["tasks"], *(one["name"] for one in said["workflows"].values())}
+    return None
+
+
+def _is_declared_elsewhere(file: Path, node: ast.ImportFrom, name: str) -> bool:
+    """Whether a name that is imported is a task or workflow of a module that lies in the project."""
+    start = file.resolve().parent
+    for _ in range(node.level - 1):
+        start = start.parent
+    parts = str(node.module).split(".")
+    for folder in [start] if node.level else [start, *start.parents]:
+        module = folder.joinpath(*parts)
+        source = module.with_suffix(".py") if module.with_suffix(".py").is_file() else module / "__init__.py"
+        if source.is_file():
+            return name in _declared_by(source)
+    return False
+
+
+def _declared_in(tree: ast.Module) -> set[str]:
+    """The names of tasks and workflows that a module declares."""
+    found = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if any(_last(one) in _DECORATORS for one in node.decorator_list):
+                found.add(node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _is_definition(node.value):
+            found |= {one.id for one in node.targets if isinstance(one, ast.Name)}
+    return found
+
+
+def _is_definition(call: ast.Call) -> bool:
+    return _last(call) in _DEFINITIONS or (_last(call) == "step" and _root(call) == "Flow")
+
+
+@cache
+def _declared_by(file: Path) -> set[str]:
+    return _declared_in(_parsed(file))
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    """The syntax tree; an empty one for what is no Python."""
+    try:
+        return ast.parse(file.read_text("utf-8"))
+    except (SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])
