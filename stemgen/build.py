@@ -44,6 +44,13 @@ class Package:
     #: Namespaces by their parts; () is the package itself.
     spaces: dict[tuple[str, ...], Module] = field(default_factory=dict)
 
+    def roots(self) -> set[str]:
+        """The top-level packages of the app."""
+        said = self.declared
+        homes = [one.fn.__module__ for one in said.tasks] + [one.__module__ for one in said.newest]
+        homes += [model.origin.__module__ for model in self.copies.all()]
+        return {home.partition(".")[0] for home in homes}
+
     def children(self, space: tuple[str, ...]) -> list[str]:
         """The namespaces directly below one."""
         return sorted({one[len(space)] for one in self.spaces if len(one) > len(space) and one[: len(space)] == space})

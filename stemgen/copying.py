@@ -89,7 +89,14 @@ class Copies:
         return self.modules.setdefault(key, Module((FOLDER, key)))
 
     def _copy(self, cls: type[Any], pool: Module, where: str) -> Model:
-        name = re.sub(r"\W+", "_", cls.__qualname__.replace("<locals>", "")).strip("_")
+        parts = re.split(r"\W+", cls.__qualname__.replace("<locals>", ""))
+        name = (
+            "".join(f"{part[:1].upper()}{part[1:]}" for part in parts)
+            if len(list(filter(None, parts))) > 1
+            else cls.__name__
+        )
+        if name in pool.models:
+            name = "_".join(filter(None, parts))
         if name in pool.models:
             raise StemgenError(f"{where}: two classes of {cls.__module__} would be named {name}; rename one")
         kind: Literal["model", "enum"] = "enum" if issubclass(cls, enum.Enum) else "model"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import builtins
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -11,7 +13,7 @@ import jinja2
 from stemgen import layout, naming
 from stemgen.build import Package
 from stemgen.copying import FOLDER
-from stemgen.ir import Event, Field, Module, Task, Workflow
+from stemgen.ir import Event, Field, Model, Module, Task, Workflow
 from stemgen.layout import HEADER, docstring
 from stemgen.lock import Lock
 from stemgen.typing_source import quoted
@@ -21,18 +23,19 @@ from stemgen.verify import verify
 def emit(package: Package, name: str, lock: Lock) -> dict[str, str]:
     """Path inside of the package -> text, in the order of the paths."""
     files = {"py.typed": "", "stem.lock.json": lock.text()}
+    roots = {name, *package.roots()}
     for space, module in package.spaces.items():
         children = package.children(space)
         if module.stubs:
-            files[f"{'/'.join(module.parts)}.py"] = _stubs(module, space)
+            files[f"{'/'.join(module.parts)}.py"] = _stubs(module, space, name, roots)
         if children or not space:
             files["/".join((*space, "__init__.py"))] = _package(package, space, name, lock)
     if package.copies.modules:
         files[f"{FOLDER}/__init__.py"] = f"{HEADER}\n"
     for module in package.copies.modules.values():
-        files[f"{'/'.join(module.parts)}.py"] = _models(module)
+        files[f"{'/'.join(module.parts)}.py"] = _models(module, name, roots)
     files["_names.py"] = _template("names").render(literals=_literals(package).items())
-    files.update(verify(package, name))
+    files.update(verify(package, name, roots))
     return {path: files[path] for path in sorted(files)}
 
 
@@ -55,11 +58,13 @@ def _template(name: str) -> jinja2.Template:
 # ---------------------------------------------------------------- tasks, workflows and events
 
 
-def _stubs(module: Module, space: Sequence[str]) -> str:
+def _stubs(module: Module, space: Sequence[str], own: str, roots: set[str]) -> str:
     aliases = {"typing": {"TypeAlias as _TypeAlias"}} if module.tasks or module.workflows else {}
+    names = _absolute({**module.names, **aliases}, module.parts, own)
     return _template("tasks").render(
         title=_title(module, space),
-        imports=layout.imports(module.whole, {**module.names, **aliases}, re_export=True),
+        imports=layout.imports(module.whole, names, roots),
+        exported=layout.exported(_public(module)),
         tasks=module.tasks,
         workflows=module.workflows,
         events=module.events,
@@ -77,6 +82,18 @@ def _stubs(module: Module, space: Sequence[str]) -> str:
     )
 
 
+def _absolute(names: Mapping[str, set[str]], parts: Sequence[str], own: str) -> dict[str, set[str]]:
+    """Imports from this package by its name, whose dots would be counted from `module`."""
+    return {f"{own}.{_from(parts, one)}" if one.startswith(".") else one: said for one, said in names.items()}
+
+
+def _from(parts: Sequence[str], relative: str) -> str:
+    """What a relative import means in the file of these parts, under the package."""
+    path = relative.lstrip(".")
+    above = parts[: len(parts) - (len(relative) - len(path))]
+    return ".".join([*above, *([path] if path else [])])
+
+
 def _title(module: Module, space: Sequence[str]) -> str:
     """What a file has, and what is done with it."""
     kinds = [kind for kind, there in (("tasks", module.tasks), ("workflows", module.workflows)) if there]
@@ -90,10 +107,19 @@ def _title(module: Module, space: Sequence[str]) -> str:
 
 
 def _signature(fields: Sequence[Field], *, bare: bool = False) -> list[str]:
-    return [
-        f"{one.name}: {one.type}{'' if one.required else ' = ...' if bare else f' = _stem.default({one.default})'}"
-        for one in fields
-    ]
+    return [f"{one.name}: {one.type}{_given(one, bare=bare)}{'' if bare else _shadows(one.name)}" for one in fields]
+
+
+def _given(one: Field, *, bare: bool) -> str:
+    """The default as a call shows it; that of a model is the worker's affair."""
+    if one.required:
+        return ""
+    shown = "" if re.match(r"[A-Z]\w*\(", one.default or "") else one.default
+    return " = ..." if bare else f" = _stem.default({shown})"
+
+
+def _shadows(name: str) -> str:
+    return f"{layout.QUIET}A002" if hasattr(builtins, name) else ""
 
 
 def _call_head(one: Task | Workflow, made: str) -> str:
@@ -103,8 +129,8 @@ def _call_head(one: Task | Workflow, made: str) -> str:
 
 def _call_doc(one: Task | Workflow, otherwise: str) -> str:
     summary = one.doc.split("\n\n")[0].strip() or otherwise
-    told = [f"    {each.name}: {' '.join(each.doc.split())}" for each in one.fields if each.doc]
-    return docstring("\n".join([summary, *(["", "Args:", *told] if told else [])]), 8)
+    told = [f"* `{each.name}`: {' '.join(each.doc.split())}" for each in one.fields if each.doc]
+    return docstring("\n".join([summary, *(["", *told] if told else [])]), 8)
 
 
 def _call_body(task: Task | Workflow) -> str:
@@ -126,7 +152,7 @@ def _take(task: Task) -> str:
     return f"{overloads}\n{last}\n{docstring(_TAKE, 8)}\n        return self._take(_field, **given)"
 
 
-_TAKE = "This task in a chain: one argument from the part before it, the others from here."
+_TAKE = "In a chain: one argument from the part before, the others from here."
 
 
 def _take_head(task: Task, taken: Field) -> str:
@@ -167,15 +193,23 @@ def _event_instance(one: Event) -> str:
 # ---------------------------------------------------------------- models
 
 
-def _models(module: Module) -> str:
+def _models(module: Module, own: str, roots: set[str]) -> str:
     models = list(module.models.values())
     return _template("models").render(
         origin=models[0].origin.__module__,
-        imports=layout.imports(module.whole, module.names, re_export=False),
+        imports=layout.imports(module.whole, _absolute(module.names, module.parts, own), roots),
+        head=lambda one: layout.call(f"class {one.name}(", [one.bases], "):", 0) + _as_it_is(one),
         models=models,
         doc=docstring,
+        field_doc=lambda text, indent: docstring(text, indent, of_field=True),
         field_line=_field_line,
+        config=lambda one: layout.call("model_config = _pydantic.ConfigDict(", one.config, ")", 4),
     )
+
+
+def _as_it_is(model: Model) -> str:
+    """An enum mixed with `str` is copied as such: a StrEnum reads otherwise in f-strings."""
+    return "  # noqa: UP042" if model.bases.startswith("str, ") else ""
 
 
 def _field_line(field: Field) -> str:
@@ -186,9 +220,15 @@ def _field_line(field: Field) -> str:
         words.append("default_factory=lambda: _stem.default()")
     elif field.alias and field.default is not None:
         words.insert(0, f"default={field.default}")
-    if words:
-        return f"{field.name}: {field.annotated} = _pydantic.Field({', '.join(words)})"
-    return f"{field.name}: {field.annotated}{'' if field.default is None else f' = {field.default}'}"
+    quiet = "  # noqa: PLW0108" if field.default == "" else ""  # by itself it is of no type that fits
+    said = (
+        f" = _pydantic.Field({', '.join(words)})" if words else "" if field.default is None else f" = {field.default}"
+    )
+    line = f"{field.name}: {field.annotated}{said}"
+    kind, bracket, inner = field.annotated.partition("[")
+    if len(line) + 4 <= layout.WIDTH or not bracket:
+        return f"{line}{quiet}"
+    return f"{field.name}: {kind}[\n        {inner.removesuffix(']')}\n    ]{said}{quiet}"
 
 
 # ---------------------------------------------------------------- packages
@@ -208,12 +248,13 @@ def _package(package: Package, space: tuple[str, ...], name: str, lock: Lock) ->
         children=children,
         stubs=stubs,
         literals=literals,
-        from_names=_indented(_listed("._names", literals)),
-        namespaces=_indented(_listed(".", children)),
-        from_tasks=_indented(_listed("._tasks", stubs)),
+        from_names=_indented(_listed(f"{name}._names", literals)),
+        namespaces=_indented(_listed(".".join((name, *space)), children)),
+        from_tasks=_indented(_listed(".".join((name, *space, "_tasks")), stubs)),
         digest=lock.digest,
         children_set=_names("_NAMESPACES", children),
         stubs_set=_names("_NAMES", stubs),
+        exported=layout.exported([*own, *literals, *children, *stubs]),
         modules=_names("_MODULES", sorted(modules)),
         literals_set=_names("_LITERALS", literals),
         own="".join(f"{quoted(one)}, " for one in own),
@@ -246,14 +287,14 @@ _FINDERS: Final = (
         "tasks",
         "TaskDefinition",
         "StubTask",
-        "Every task, for `Stem[TaskName](url, tasks=all_tasks())`: an app that enqueues by name.",
+        "Every task, as for `Stem[TaskName](url, tasks=all_tasks())`.",
     ),
     _finder(
         "all_workflows",
         "workflows",
         "WorkflowDefinition",
         "StubWorkflow",
-        "Every workflow, for `Stem(url, workflows=all_workflows())`: an app that starts runs by name.",
+        "Every workflow, as for `Stem(url, workflows=all_workflows())`.",
     ),
 )
 
@@ -279,7 +320,7 @@ def _public(module: Module) -> list[str]:
 
 
 def _listed(module: str, names: Sequence[str]) -> str:
-    return layout.from_import(module, [f"{one} as {one}" for one in names], layout.WIDTH - 4)
+    return layout.from_import(module, sorted(names, key=layout.order), layout.WIDTH - 4)
 
 
 def _indented(text: str) -> str:

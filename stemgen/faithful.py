@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from stem.core.full_schema import BEYOND
@@ -21,28 +23,43 @@ from stemgen.typing_source import uncopied
 _LEFT_OUT: Final = frozenset({"default", "functions", "after", "post_init"})
 
 
-def check(copies: Copies, files: Mapping[str, str]) -> None:
-    """Import the copies as they are written; StemgenError for the first that reads other documents than its model."""
+def check(copies: Copies, files: Mapping[str, str], name: str) -> None:
+    """Import the copies as they are written; StemgenError for the first that reads other documents than its model.
+
+    `name` is that of the package, under which they import each other; one that the app has imported stays as it is.
+    """
     if not copies.modules:
         return
-    with tempfile.TemporaryDirectory(prefix="stemgen-") as folder:
-        home = Path(folder)
-        package = home / f"copies_{home.name.replace('-', '_')}"
+    with tempfile.TemporaryDirectory(prefix="stemgen-") as folder, _alone(name, folder):
+        package = Path(folder) / name
         (package / FOLDER).mkdir(parents=True)
         (package / "__init__.py").touch()
         for path, text in files.items():
             if path.startswith(f"{FOLDER}/"):
                 (package / path).write_text(text, encoding="utf-8")
-        sys.path.insert(0, folder)
-        try:
-            for key, module in copies.modules.items():
-                made = _imported(f"{package.name}.{FOLDER}.{key}", sorted(one.name for one in module.models.values()))
-                for model in module.models.values():
-                    _compare(model.origin, getattr(made, model.name))
-        finally:
-            sys.path.remove(folder)
-            for name in [name for name in sys.modules if name.partition(".")[0] == package.name]:
-                del sys.modules[name]
+        importlib.invalidate_caches()
+        for key, module in copies.modules.items():
+            made = _imported(f"{name}.{FOLDER}.{key}", sorted(one.name for one in module.models.values()))
+            for model in module.models.values():
+                _compare(model.origin, getattr(made, model.name))
+
+
+@contextlib.contextmanager
+def _alone(name: str, folder: str) -> Iterator[None]:
+    """Only what lies in this folder is imported as the package of this name."""
+
+    def taken() -> dict[str, ModuleType]:
+        names = [one for one in sys.modules if one.partition(".")[0] == name]
+        return {one: sys.modules.pop(one) for one in names}
+
+    before = taken()
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+        taken()
+        sys.modules.update(before)
 
 
 def _imported(name: str, models: list[str]) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -49,11 +51,49 @@ def _compared(path: Path, text: str) -> Change | None:
         there = path.read_bytes()
     except FileNotFoundError:
         return Change(path, None, text)
-    if there == text.encode():
+    if there == text.encode() or (path.suffix == ".py" and _reads_alike(there, text)):
         return None
     if path.name not in _BARE and there and not there.startswith(_HEADER):
         raise StemgenError(f"{path} was not written by stemgen and is in its way; move it, or choose another output")
     return Change(path, there.decode("utf-8", "replace"), text)
+
+
+def _reads_alike(there: bytes, text: str) -> bool:
+    """Whether a file says the same: formatters break lines and sort imports as they are told, and must not make it stale."""
+    if not there.startswith(_HEADER):
+        return False
+    try:
+        return _said(there) == _said(text)
+    except (SyntaxError, ValueError):
+        return False
+
+
+def _said(text: str | bytes) -> tuple[list[str], list[str]]:
+    """The imports of a module, sorted, and the rest of it, without what is layout."""
+    imports, rest = list[str](), list[str]()
+    for node in _unfolded(ast.parse(text).body):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            home = f"{'.' * node.level}{node.module or ''}" if isinstance(node, ast.ImportFrom) else ""
+            imports += [f"{home} {name.name} {name.asname}" for name in node.names]
+        else:
+            rest.append(_dumped(node))
+    return sorted(imports), rest
+
+
+def _unfolded(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements, those for the checker alone among them: their imports are sorted too."""
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from node.body
+        else:
+            yield node
+
+
+def _dumped(node: ast.AST) -> str:
+    for one in ast.walk(node):
+        if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) and isinstance(one.value.value, str):
+            one.value.value = inspect.cleandoc(one.value.value).rstrip()  # a docstring
+    return ast.dump(node)
 
 
 def write(found: list[Change]) -> None:

@@ -33,7 +33,7 @@ def run(config: Config, file: Path) -> Run:
     lock = make_lock(found.declared)
     package = build(found.declared, lock, config.options)
     wanted = emit(package, config.package, lock)
-    faithful.check(package.copies, wanted)
+    faithful.check(package.copies, wanted, config.package)
     return Run(
         changes(config.output, wanted),
         lock,

@@ -9,14 +9,16 @@ in both directions. They stand in `_verify/`, one file for each module of the ap
 from __future__ import annotations
 
 import enum
+import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Union
 
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
+from stemgen import layout
 from stemgen.build import Package
 from stemgen.collect import workflow_key
 from stemgen.copying import FOLDER
@@ -26,19 +28,20 @@ from stemgen.naming import identifier, is_keyword
 from stemgen.typing_source import TypeSource
 
 _HEAD = '''{header}
-# fmt: off
-# ruff: noqa
 # pyright: reportUnusedFunction=false, reportPrivateUsage=false
-"""Ties {origin} to its stubs, for the type checker alone; leave it out of what you ship."""
+"""Ties {origin} to its stubs.
+
+For the type checker alone; leave it out of what you ship.
+"""
 
 from __future__ import annotations
 
 '''
 
 
-def verify(package: Package, name: str) -> dict[str, str]:
+def verify(package: Package, name: str, roots: set[str]) -> dict[str, str]:
     """The files of witnesses; none when models are imported, for then there is nothing to tie."""
-    witnesses = Witnesses(package, name)
+    witnesses = Witnesses(package, name, roots)
     files = {f"_verify/{key}.py": witnesses.file(module) for key, module in package.copies.modules.items()}
     for kind, ties in witnesses.ties().items():
         for home in sorted({tie.home for tie in ties}):
@@ -62,19 +65,40 @@ class Tie(NamedTuple):
 class Witnesses:
     """Writes the witnesses of one package."""
 
-    def __init__(self, package: Package, name: str) -> None:
-        self._package, self._name = package, name
+    def __init__(self, package: Package, name: str, roots: set[str]) -> None:
+        self._package, self._name, self._roots = package, name, roots
         self._models = {model.origin: model for model in package.copies.all()}
         self._homes = {
             model.origin: module.parts[-1]
             for module in package.copies.modules.values()
             for model in module.models.values()
         }
-        self._imports: set[str] = set()
+        self._functions = {
+            model.origin: name
+            for module in package.copies.modules.values()
+            for model, name in _named(list(module.models.values()))
+        }
+        self._here = ""
+        self._whole: dict[str, str] = {}
+        self._names: dict[str, set[str]] = {}
+
+    def _begin(self, here: str) -> None:
+        """A new file: no imports yet."""
+        self._here, self._whole, self._names = here, {}, {}
+
+    def _import(self, module: str) -> str:
+        """A module that is imported whole, as it is called here."""
+        return self._whole.setdefault(module, module)
+
+    def _import_own(self, folder: str, module: str) -> str:
+        """A file of this package, as it is called here."""
+        shown = f"{folder.strip('_')}_of_{module}"
+        self._names.setdefault(f"{self._name}.{folder}", set()).add(f"{module} as {shown}")
+        return shown
 
     def file(self, module: Module) -> str:
         """The witnesses of the models of one module of the app."""
-        self._imports = set()
+        self._begin(module.parts[-1])
         parts = [text for model in module.models.values() for text in self._model(model)]
         return self._text(next(iter(module.models.values())).origin.__module__, parts)
 
@@ -107,31 +131,32 @@ class Witnesses:
 
     def declared(self, kind: str, home: str, ties: Sequence[Tie]) -> str:
         """What one module of the app declares, with the models it takes and the types it gives."""
-        self._imports = {"stem", home}
+        self._begin("")
+        self._import("stem")
+        self._import(home)
         parts = []
         for number, tie in enumerate(ties):
             if not tie.place:
                 continue
-            scratch = Module(("_verify",))
+            scratch = Module(("_verify",), whole=dict(self._whole))
             source = TypeSource(scratch, lambda cls, _, __: self._app(cls))
-            types = ", ".join(source.of(one, tie.place) for one in tie.types)
-            for module, short in scratch.whole.items():
-                self._imports.add(f"{module} as {short}" if module != short else module)
-            parts.append(f"_{kind}_{number}: stem.{tie.type}[{types}] = {tie.place}  # {tie.name}\n")
+            types = [source.of(one, tie.place) for one in tie.types]
+            self._whole.update(scratch.whole)
+            head = f"_{kind}_{number}: stem.{tie.type}["
+            parts.append(f"# {tie.name}\n{layout.call(head, types, f'] = {tie.place}', 0)}\n")
         return self._text(f"the {kind}s of {home}", ["".join(parts)])
 
     def _text(self, origin: str, parts: list[str]) -> str:
-        imports = "\n".join(f"import {one}" for one in sorted(self._imports))
-        return _HEAD.format(header=HEADER, origin=origin) + imports + "\n\n\n" + "\n\n".join(parts)
+        imports = layout.imports(self._whole, self._names, self._roots)
+        body = "\n\n".join(parts)
+        gap = "\n\n\n" if body.startswith("def ") else "\n\n"
+        return _HEAD.format(header=HEADER, origin=origin) + imports + gap + body
 
     def _app(self, cls: type[Any]) -> str:
-        self._imports.add(cls.__module__)
-        return f"{cls.__module__}.{_spelt(cls)}"
+        return f"{self._import(cls.__module__)}.{_spelt(cls)}"
 
     def _copy(self, cls: type[Any]) -> str:
-        home = f"{self._name}.{FOLDER}.{self._homes[cls]}"
-        self._imports.add(home)
-        return f"{home}.{self._models[cls].name}"
+        return f"{self._import_own(FOLDER, self._homes[cls])}.{self._models[cls].name}"
 
     def _model(self, model: Model) -> list[str]:
         cls = model.origin
@@ -140,7 +165,9 @@ class Witnesses:
         app, copy = self._app(cls), self._copy(cls)
         made = []
         for way, source, target in (("stub", app, copy), ("app", copy, app)):
-            head = f"def {way}_{model.name}(v: {source}) -> {target}:\n"
+            name = f"{way}_{self._functions[cls]}"
+            given = "v" if model.kind == "enum" or cls.model_fields else "_"
+            head = layout.call(f"def {name}(", [f"{given}: {source}"], f") -> {target}:", 0) + "\n"
             if model.kind == "enum":
                 made.append(head + self._enum(cls, way, source, target))
             else:
@@ -162,11 +189,11 @@ class Witnesses:
         ]
         if not all(is_keyword(word) for word, _, _ in given):
             # an alias that cannot be spelt in a call: attribute by attribute
-            lines = "".join(f"    made.{name} = {value}\n" for _, value, name in given)
+            lines = "".join(_set(f"made.{name} = ", value)[4:].replace("\n    ", "\n") for _, value, name in given)
             return f"    made = {target}.model_construct()\n{lines}    return made\n"
         if not given:
             return f"    return {target}()\n"
-        lines = "".join(f"        {word}={value},\n" for word, value, _ in given)
+        lines = "".join(_set(f"{word}=", value, ",") for word, value, _ in given)
         return f"    return {target}(\n{lines}    )\n"
 
     def _made(self, tp: Any, value: str, way: str, depth: int = 0) -> str:
@@ -177,11 +204,9 @@ class Witnesses:
         if tp in self._models:
             return self._call(tp, value, way)
         if _has_new_type(tp):  # the copy has what it stands for
-            self._imports.add("typing")
-            return f"typing.cast(typing.Any, {value})"
+            return self._cast(value)
         if origin is typing.Literal and any(type(one) in self._models for one in args):
-            self._imports.add("typing")
-            return f"typing.cast(typing.Any, {value})"
+            return self._cast(value)
         if not self._has_copy(tp):
             return value
         item = f"x{depth or ''}"
@@ -197,14 +222,12 @@ class Witnesses:
             if len(some) == 1:
                 return f"(None if {value} is None else {self._made(some[0], value, way, depth)})"
             return self._told_apart(some, value, way, optional=len(some) < len(args))
-        self._imports.add("typing")
-        return f"typing.cast(typing.Any, {value})"
+        return self._cast(value)
 
     def _told_apart(self, some: list[Any], value: str, way: str, *, optional: bool) -> str:
         """A union of several models: by their classes."""
         if not all(one in self._models for one in some) or "." in value.replace("v.", "", 1):
-            self._imports.add("typing")
-            return f"typing.cast(typing.Any, {value})"
+            return self._cast(value)
         *others, last = some
         text = self._call(last, value, way)
         for one in reversed(others):
@@ -213,18 +236,39 @@ class Witnesses:
         return f"(None if {value} is None else {text})" if optional else f"({text})"
 
     def _call(self, cls: type[Any], value: str, way: str) -> str:
-        home = self._homes[cls]
-        module = f"{self._name}._verify.{home}"
         if _is_unspeakable(cls):
-            self._imports.add("typing")
-            return f"typing.cast(typing.Any, {value})"
-        self._imports.add(module)
-        return f"{module}.{way}_{self._models[cls].name}({value})"
+            return self._cast(value)
+        home, name = self._homes[cls], f"{way}_{self._functions[cls]}"
+        return f"{name}({value})" if home == self._here else f"{self._import_own('_verify', home)}.{name}({value})"
+
+    def _cast(self, value: str) -> str:
+        return f'{self._import("typing")}.cast("typing.Any", {value})'
 
     def _has_copy(self, tp: Any) -> bool:
         return (isinstance(tp, type) and tp in self._models) or any(
             self._has_copy(one) for one in typing.get_args(tp) if one is not Ellipsis
         )
+
+
+def _named(models: Sequence[Model]) -> Iterator[tuple[Model, str]]:
+    """The models of a file, and how the functions about them are called."""
+    taken = set[str]()
+    for model in models:
+        name = short = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.name).lower()
+        while name in taken:
+            name = f"{short}_{len(taken)}"
+        taken.add(name)
+        yield model, name
+
+
+def _set(place: str, value: str, end: str = "") -> str:
+    """`place=value`, over several lines where it is long; what is broken stands in brackets already."""
+    line = f"        {place}{value}{end}\n"
+    if len(line) <= layout.WIDTH:
+        return line
+    bare = value[1:-1] if value.startswith("(None if") and value.endswith(")") else value
+    broken = re.sub(r" (?=(?:if|else|for) )", "\n            ", bare)
+    return f"        {place}(\n            {broken}\n        ){end}\n"
 
 
 def _word(name: str, info: FieldInfo, way: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -63,6 +65,23 @@ class Project:
         """Every file of the package."""
         base = self.folder / "client"
         return {str(path.relative_to(base)): path.read_bytes() for path in sorted(base.rglob("*")) if path.is_file()}
+
+
+def ruff_rules(project: Project) -> Path:
+    """The rules of this repository, as they would stand in a project of its own."""
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]
+    rules = said["lint"]
+    words = [
+        'target-version = "py311"',
+        "[lint]",
+        f"select = {json.dumps(rules['select'])}",
+        f"ignore = {json.dumps(rules['ignore'])}",
+        "[lint.flake8-bugbear]",
+        f"extend-immutable-calls = {json.dumps(rules['flake8-bugbear']['extend-immutable-calls'])}",
+    ]
+    file = project.folder / "ruff.toml"
+    file.write_text("\n".join(words))
+    return file
 
 
 PYPROJECT: Final = """

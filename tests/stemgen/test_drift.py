@@ -110,7 +110,7 @@ def work() -> int: return 1
 async def fulfil(ctx: WorkflowContext, order: Order) -> Receipt:
     """Charge and ship."""
     await ctx.step("charge", work)
-    await ctx.wait(order_shipped, key=ctx.run_id)
+    await ctx.wait(order_shipped)
     await ctx.step("close", work)
     return Receipt(order_id=ctx.run_id)
 

@@ -48,8 +48,11 @@ def copied(*classes: type[Any]) -> list[Any]:
         copies.name(one, user, one.__name__)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(faithful, "_compare", kept)
-        texts = {f"{'/'.join(module.parts)}.py": emit._models(module) for module in copies.modules.values()}
-        faithful.check(copies, texts)
+        texts = {
+            f"{'/'.join(module.parts)}.py": emit._models(module, "copies", {"copies", "tests"})
+            for module in copies.modules.values()
+        }
+        faithful.check(copies, texts, "copies")
     return made
 
 

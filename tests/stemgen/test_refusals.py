@@ -56,7 +56,7 @@ TASKS = {
     ),
     "an enum of things that are not plain": (
         "class E(enum.Enum):\n    ONE = frozenset({1})\nclass C(BaseModel):\n    e: list[E] = []\n@task('t.f')\ndef f(a: C) -> None: ...",
-        ["app.tasks.E.ONE", "plain value"],
+        ["<E.ONE: frozenset({1})>", "plain values"],
     ),
     "a field that stands in the way of the call": (
         "class C(BaseModel):\n    self: int\n@task('t.f')\ndef f(a: C) -> None: ...",
