@@ -21,9 +21,10 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import CoreRef, GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema, WithJsonSchema
 
-#: The keyword. Under it: bounds by their name in pydantic (`ge`, `max_digits` ...), `keys` of a dict and `inner` behind a
-#: validator as schemas, `names` of fields beside their aliases, the `kind` that JSON Schema shows as something wider, `functions` in the order in which they are called (`after`: with a value that has passed), `core` for what a user's own schema hides, and everything else by its
-#: name.
+#: The keyword. Under it, by name: bounds as pydantic names them (`ge`, `max_digits` ...); `keys` of a dict and what is
+#: `inner` behind a validator, as schemas; `names` of fields beside their aliases; the `kind` that JSON Schema shows as
+#: something wider; `functions` in the order in which they are called, and those that come `after`, with a value that has
+#: passed; `core`, a digest of what a schema of the user's own hides; and whatever else there is.
 BEYOND: Final = "x-stem"
 
 _BOUNDS: Final = frozenset({"le", "ge", "lt", "gt", "multiple_of"})
@@ -99,6 +100,11 @@ _ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 class FullSchema(GenerateJsonSchema):
     """Makes schemas with `BEYOND`; `json_schema_extra` of users is left out, for it can say anything."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: Definitions of which it is said already.
+        self._told: set[str] = set()
+
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
         schema, replaced = _plain(schema)
         made = super().generate_inner(schema)
@@ -111,7 +117,8 @@ class FullSchema(GenerateJsonSchema):
             return _joined(made, beyond)
         # a reference to it may be made anywhere, so it is said where the schema is defined
         name, _ = self.get_cache_defs_ref_schema(CoreRef(schema["ref"]))
-        if name in self.definitions and BEYOND not in self.definitions[name]:
+        if name in self.definitions and name not in self._told:
+            self._told.add(name)
             self.definitions[name] = _joined(self.definitions[name], beyond)
         return made
 

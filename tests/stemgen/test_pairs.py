@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Final
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 from stem.core.full_schema import BEYOND
 from stem.core.schema import arguments_schema
@@ -189,6 +189,28 @@ def test_a_user_s_own_schema_is_not_believed() -> None:
     old = create_model("M", a=(Annotated[int | str, told], ...))
     new = create_model("M", a=(Annotated[str, told], ...))
     assert not is_called_right(arguments_schema(old), arguments_schema(new))
+
+
+class Loose(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, int]
+    below: list[Loose] = []
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="allow", str_strip_whitespace=True)
+    __pydantic_extra__: dict[str, int]
+    below: list[Strict] = []
+
+
+def test_all_that_is_said_of_a_model_is_said_once_where_it_is_defined() -> None:
+    """Of its fields and of its settings, for a model that is met again and again."""
+    old = arguments_schema(create_model("M", a=(Loose, ...), b=(list[Loose], ...)))
+    new = arguments_schema(create_model("M", a=(Strict, ...), b=(list[Strict], ...)))
+    assert set(old["$defs"]["Loose"].get(BEYOND, {})) | {"config.str_strip_whitespace"} == set(
+        new["$defs"]["Strict"][BEYOND]
+    )
+    assert not is_called_right(old, new)
 
 
 def test_what_is_not_known_is_said_to_be_unknown() -> None:
