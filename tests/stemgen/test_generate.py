@@ -212,7 +212,7 @@ def test_checkers_and_linters_have_nothing_to_say(shop: Project) -> None:
     assert not re.search(r"ruff: noqa|fmt: off|# noqa(?!: [A-Z]+\d+$)", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("width", ["60", "88", "120"])
+@pytest.mark.parametrize("width", ["60", "120"])
 def test_a_formatter_and_a_sorter_of_imports_make_nothing_stale(shop: Project, width: str) -> None:
     shop.generate()
     for words in (["format"], ["check", "--select", "I", "--fix"], ["check", "--select", "I", "--fix-only"]):
