@@ -50,7 +50,7 @@ N_contra = DefaultTypeVar("N_contra", bound=str, default=str, contravariant=True
 
 
 class AppOptions(TypedDict, total=False):
-    """What a `Stem` may be told beside its URL."""
+    """The options of a `Stem` beside its URL."""
 
     tasks: Iterable[AnyTask]
     workflows: Iterable[AnyWorkflow]

@@ -30,9 +30,7 @@ def is_fresh(root: Path) -> bool:
         return False
 
 
-def store(
-    root: Path, inputs: Mapping[str, Stamp], outputs: Iterable[Path], borrowed: Mapping[str, Stamp] | None = None
-) -> None:
+def store(root: Path, inputs: Mapping[str, Stamp], outputs: Iterable[Path], borrowed: Mapping[str, Stamp]) -> None:
     """Remember the inputs as they were read, the outputs as they are, and what lies in their folders.
 
     `borrowed`: what the app imports from elsewhere.
@@ -42,7 +40,7 @@ def store(
     known = {
         "root": str(root.resolve()),
         "tools": _tools(),
-        "files": {**(borrowed or {}), **inputs, **written},
+        "files": {**borrowed, **inputs, **written},
         "folders": {path: _folder(path) for path in folders},
     }
     (root / NAME).write_text(json.dumps(known))

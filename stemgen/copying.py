@@ -89,14 +89,10 @@ class Copies:
         return self.modules.setdefault(key, Module((FOLDER, key)))
 
     def _copy(self, cls: type[Any], pool: Module, where: str) -> Model:
-        parts = re.split(r"\W+", cls.__qualname__.replace("<locals>", ""))
-        name = (
-            "".join(f"{part[:1].upper()}{part[1:]}" for part in parts)
-            if len(list(filter(None, parts))) > 1
-            else cls.__name__
-        )
+        parts = [part for part in re.split(r"\W+", cls.__qualname__.replace("<locals>", "")) if part]
+        name = parts[0] if len(parts) == 1 else "".join(f"{part[:1].upper()}{part[1:]}" for part in parts)
         if name in pool.models:
-            name = "_".join(filter(None, parts))
+            name = "_".join(parts)
         if name in pool.models:
             raise StemgenError(f"{where}: two classes of {cls.__module__} would be named {name}; rename one")
         kind: Literal["model", "enum"] = "enum" if issubclass(cls, enum.Enum) else "model"

@@ -209,7 +209,7 @@ def _models(module: Module, own: str, roots: set[str]) -> str:
 
 def _as_it_is(model: Model) -> str:
     """An enum mixed with `str` is copied as such: a StrEnum reads otherwise in f-strings."""
-    return "  # noqa: UP042" if model.bases.startswith("str, ") else ""
+    return f"{layout.QUIET}UP042" if model.bases.startswith("str, ") else ""
 
 
 def _field_line(field: Field) -> str:
@@ -220,7 +220,7 @@ def _field_line(field: Field) -> str:
         words.append("default_factory=lambda: _stem.default()")
     elif field.alias and field.default is not None:
         words.insert(0, f"default={field.default}")
-    quiet = "  # noqa: PLW0108" if field.default == "" else ""  # by itself it is of no type that fits
+    quiet = f"{layout.QUIET}PLW0108" if field.default == "" else ""  # by itself it is of no type that fits
     said = (
         f" = _pydantic.Field({', '.join(words)})" if words else "" if field.default is None else f" = {field.default}"
     )

@@ -19,7 +19,7 @@ def docstring(text: str, indent: int, *, of_field: bool = False) -> str:
     if safe.endswith('"'):
         safe = f'{safe[:-1]}\\"'
     lines = [line.rstrip() for line in safe.split("\n")]
-    quiet = "  # noqa: D301" if "\\" in safe and not of_field else ""  # a raw docstring could not say it
+    quiet = f"{QUIET}D301" if "\\" in safe and not of_field else ""  # a raw docstring could not say it
     if len(lines) == 1:
         return f'{pad}"""{lines[0]}"""{quiet}'
     body = "\n".join(f"{pad}{line}" if line else "" for line in lines[1:])
@@ -47,7 +47,7 @@ def imports(whole: Mapping[str, str], names: Mapping[str, Iterable[str]], own: C
     groups: list[list[str]] = [[], [], []]
     for module in sorted(whole):
         shown = f"import {module} as {whole[module]}" if whole[module] != module else f"import {module}"
-        shown += "  # noqa: ICN001" if module == "datetime" else ""  # `dt` may be a field
+        shown += f"{QUIET}ICN001" if module == "datetime" else ""  # `dt` may be a field
         groups[_group(module, own)].append(shown)
     for module in sorted(names):
         listed = sorted(names[module], key=order)
@@ -65,12 +65,8 @@ def order(name: str) -> tuple[int, str]:
 
 def exported(names: Iterable[str]) -> str:
     """`__all__` of these names."""
-    listed = [quoted(one) for one in sorted(names, key=order)]
+    listed = [f'"{one}"' for one in sorted(names, key=order)]
     return call("__all__ = [", listed, "]", 0, comma=False)
-
-
-def quoted(name: str) -> str:
-    return f'"{name}"'
 
 
 def from_import(module: str, names: Sequence[str], width: int = WIDTH) -> str:

@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-#: What a call of a task or workflow can be told; each gives a new call, and leaves the old one as it was.
-TOLD: Final = frozenset(
+#: Methods that set an option of a call; each returns a new call and leaves the old one as it was.
+OPTION_METHODS: Final = frozenset(
     {
         "at", "cancel_after", "delay", "eta", "expires", "header", "id", "if_exists", "keep", "limit_key", "max_suspend",
         "meta", "priority", "queue", "retries", "then", "time_limit", "unique",
@@ -29,16 +29,16 @@ _DEFINITIONS: Final = frozenset({"TaskDefinition", "WorkflowDefinition", "Flow"}
 
 
 class Unsent(NamedTuple):
-    """A call that is dropped: where, how it reads, and whether only what it was told is lost."""
+    """A call that is dropped: where, and how it reads; `is_option`: only the call with one more option is dropped."""
 
     file: Path
     line: int
     text: str
-    told: bool
+    is_option: bool
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: {self.text}"
-        if self.told:
+        if self.is_option:
             return f"{place} gives a new call, which is dropped: use what it returns"
         return f"{place} is built and never sent: await it with .enqueue(app) or .start(app), or hand it on"
 
@@ -82,25 +82,25 @@ class _Reader:
     def _in_scope(self, scope: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Unsent]:
         kept: set[str] = set()
         for node in _own(scope):
-            if isinstance(node, ast.Assign) and self._is_call(node.value):
-                kept |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and self._is_call(node.value):
+                kept |= _assigned(node)
             if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
                 continue
             call = node.value
             if self._is_call(call):
-                yield self._dropped(call, told=False)
-            elif isinstance(call.func, ast.Attribute) and call.func.attr in TOLD and _root(call) in kept:
-                yield self._dropped(call, told=True)
+                yield self._dropped(call, is_option=False)
+            elif isinstance(call.func, ast.Attribute) and call.func.attr in OPTION_METHODS and _root(call) in kept:
+                yield self._dropped(call, is_option=True)
 
-    def _dropped(self, call: ast.Call, *, told: bool) -> Unsent:
+    def _dropped(self, call: ast.Call, *, is_option: bool) -> Unsent:
         text = ast.unparse(call).splitlines()[0]
-        return Unsent(self._file, call.lineno, text if len(text) < 70 else f"{text[:67]}...", told)
+        return Unsent(self._file, call.lineno, text if len(text) < 70 else f"{text[:67]}...", is_option)
 
     def _is_call(self, node: ast.expr) -> bool:
-        """Whether this makes a call of a task or workflow: `x.build(...)`, a stub's call, and what they are told."""
+        """Whether this makes a call of a task or workflow: `x.build(...)`, a stub's call, and either with options."""
         if not isinstance(node, ast.Call):
             return False
-        if isinstance(node.func, ast.Attribute) and node.func.attr in TOLD:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in OPTION_METHODS:
             return self._is_call(node.func.value)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "build":
             return self._is_task(node.func.value)
@@ -216,9 +216,18 @@ def _declared_in(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if any(_last(one) in _DECORATORS for one in node.decorator_list):
                 found.add(node.name)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _is_definition(node.value):
-            found |= {one.id for one in node.targets if isinstance(one, ast.Name)}
+        elif (
+            isinstance(node, ast.Assign | ast.AnnAssign)
+            and isinstance(node.value, ast.Call)
+            and _is_definition(node.value)
+        ):
+            found |= _assigned(node)
     return found
+
+
+def _assigned(node: ast.Assign | ast.AnnAssign) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {one.id for one in targets if isinstance(one, ast.Name)}
 
 
 def _is_definition(call: ast.Call) -> bool:

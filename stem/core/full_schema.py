@@ -73,7 +73,7 @@ _NO_MATTER: Final = frozenset(
         "revalidate_instances", "from_attributes", "python_schema", "strict_schema", "fail_fast", "auto_collapse",
         "custom_error_type", "custom_error_message", "custom_error_context", "default", "default_factory",
         "default_factory_takes_data", "copy_default", "mode", "kw_only", "init", "init_only", "keys_schema",
-        "json_schema_input_schema", "info_arg", "function", "steps", "extra_fields_behavior", "loc_by_alias",
+        "json_schema_input_schema", "info_arg", "steps", "extra_fields_behavior", "loc_by_alias",
         "ser_json_timedelta", "ser_json_temporal", "ser_json_bytes", "ser_json_inf_nan", "hide_input_in_errors",
         "validation_error_cause", "cache_strings", "serialize_by_alias", "polymorphic_serialization", "typed_dict_total",
     }
@@ -102,8 +102,8 @@ class FullSchema(GenerateJsonSchema):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        #: Definitions of which it is said already.
-        self._told: set[str] = set()
+        #: Definitions that have their keyword.
+        self._finished: set[str] = set()
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
         schema, replaced = _plain(schema)
@@ -117,8 +117,8 @@ class FullSchema(GenerateJsonSchema):
             return _joined(made, beyond)
         # a reference to it may be made anywhere, so it is said where the schema is defined
         name, _ = self.get_cache_defs_ref_schema(CoreRef(schema["ref"]))
-        if name in self.definitions and name not in self._told:
-            self._told.add(name)
+        if name in self.definitions and name not in self._finished:
+            self._finished.add(name)
             self.definitions[name] = _joined(self.definitions[name], beyond)
         return made
 
@@ -151,7 +151,7 @@ class FullSchema(GenerateJsonSchema):
             if keys != {"type": "string"}:
                 made["keys"] = keys
         if kind.startswith("function-"):
-            made["after" if kind == "function-after" else "functions"] = [_opaque(schema["function"])]
+            made["after" if kind == "function-after" else "functions"] = [made.pop("function")]
             if "schema" in schema and (_is_url(schema) or "json_schema_input_schema" in schema):
                 made["inner"] = self.generate_inner(schema["schema"])
         if kind == "model" and made.pop("config.validate_by_name", False) and (names := _names(schema)):

@@ -395,7 +395,7 @@ class WorkflowDecorator(Protocol):
 
 
 class ScriptWords(TypedDict, total=False):
-    """What `@workflow` may be told beside `on_cancel`."""
+    """The options of `@workflow` beside `on_cancel`."""
 
     version: int
     cancel_after: Duration | None

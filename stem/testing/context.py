@@ -90,7 +90,7 @@ class RecordedSyncContext:
 
 
 class ContextFacts(TypedDict, total=False):
-    """What a RecordedContext may be told."""
+    """The fields of a RecordedContext that a test may set."""
 
     id: str
     task: str

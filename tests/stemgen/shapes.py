@@ -104,11 +104,10 @@ class Maker:
         return made
 
     def add_field(self, model: Shape, name: str, depth: int) -> None:
-        here = [*self.models, model]
         if depth and self.chance.random() < 0.1:
             inside = self.chance.choice([Shape("list", model), Shape("optional", model)])
         else:
-            inside = self.chance.choice(here) if depth and self.chance.random() < 0.0 else self.shape(depth + 1)
+            inside = self.shape(depth + 1)
         model.more["fields"].append({"name": name, "required": self.chance.random() < 0.5, "alias": None})
         model.inside.append(inside)
 
@@ -229,7 +228,7 @@ def edited(shape: Shape, chance: random.Random, only: Sequence[str] = ()) -> Sha
     maker = Maker(chance, only)
     maker.models = [one for one in made.walk() if one.kind == "model" and one is not made]
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
-        one = chance.choice([one for one in made.walk() if one is made or chance.random() < 0.8] or [made])
+        one = chance.choice(list(made.walk()))
         edit_model(one, maker) if one.kind == "model" else edit_type(one, maker)
     return made
 

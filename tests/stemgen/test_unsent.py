@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from stem import TaskEnqueueBuilder, WorkflowCall
-from stemgen.unsent import TOLD, unsent
+from stemgen.unsent import OPTION_METHODS, unsent
 from tests.stemgen.conftest import Project
 
 #: Lines that drop a call end in `# E`.
@@ -35,6 +35,8 @@ async def flow(ctx: WorkflowContext, order: Order) -> int:
 mail = TaskDefinition("mail.send", args=Order, returns=str)
 steps = Flow("shop.steps").step("a", lambda ctx: None)
 mail.build(Order(id="1"))  # E
+typed: TaskDefinition[Order, str] = TaskDefinition("mail.typed", args=Order, returns=str)
+typed.build(Order(id="1"))  # E
 steps.build(Order(id="1"))  # E
 
 class Docker:
@@ -48,6 +50,8 @@ async def use(app: Stem, order: Order) -> None:
     charge.build(order).then(charge)  # E
     call = charge.build(order)
     call.priority(5)  # E
+    noted: object = charge.build(order)
+    noted.priority(5)  # E
     call = call.priority(5)
     await call.enqueue(app)
     await charge.build(order).priority(5).enqueue(app)
@@ -129,9 +133,9 @@ def test_tasks_of_other_modules_of_the_project_are_known(tmp_path: Path) -> None
     assert lines(tmp_path / "shop/near.py") == [2]
 
 
-def test_what_is_told_of_a_call_is_what_calls_can_be_told() -> None:
-    told = {name for kind in (TaskEnqueueBuilder, WorkflowCall) for name in dir(kind) if not name.startswith("_")}
-    assert told - {"enqueue", "start", "request"} == TOLD
+def test_the_option_methods_are_those_that_calls_have() -> None:
+    methods = {name for kind in (TaskEnqueueBuilder, WorkflowCall) for name in dir(kind) if not name.startswith("_")}
+    assert methods - {"enqueue", "start", "request"} == OPTION_METHODS
 
 
 def test_what_is_no_python_and_environments_are_passed_over(tmp_path: Path) -> None:
