@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from stem.core.full_schema import BEYOND
 from stem.core.schema import read_schema
+from stemgen.alike import are_alike
 from stemgen.breaking.subset import spelled
 from stemgen.copying import FOLDER, Copies
 from stemgen.typing_source import uncopied
@@ -70,6 +71,8 @@ def _imported(name: str, models: list[str]) -> Any:
 
 
 def _compare(origin: type[Any], copied: type[Any]) -> None:
+    if are_alike(origin, copied):
+        return  # nearly all, in a fortieth of the time
     where = f"{origin.__module__}.{origin.__qualname__}"
     try:
         wanted, made = _whole(origin), _whole(copied)

@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema, PydanticJsonSchemaWarning
 from stem.core.full_schema import FullSchema
 
 #: For readers only; never on the wire.
-_WORDS: Final = frozenset({"title", "description", "examples", "deprecated"})
+WORDS: Final = frozenset({"title", "description", "examples", "deprecated"})
 #: Under these the keys are names of the user's own.
 _NAMES: Final = frozenset({"properties", "$defs", "patternProperties"})
 #: Hex digits of a digest: two schemas of one task that share it are as likely as two equal 48-bit numbers.
@@ -118,7 +118,7 @@ def wire(schema: Any, *, names: bool = False) -> Any:
         return {
             key: wire(part, names=key in _NAMES and not names)
             for key, part in schema.items()
-            if names or key not in _WORDS
+            if names or key not in WORDS
         }
     if isinstance(schema, list):
         return [wire(part) for part in schema]
