@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic.json_schema import CoreRef, GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema, WithJsonSchema
 
 #: The keyword. Under it, by name: bounds as pydantic names them (`ge`, `max_digits` ...); `keys` of a dict and what is
@@ -26,6 +27,9 @@ from pydantic.json_schema import CoreRef, GenerateJsonSchema, JsonSchemaValue, S
 #: something wider; `functions` in the order in which they are called, and those that come `after`, with a value that has
 #: passed; `core`, a digest of what a schema of the user's own hides; and whatever else there is.
 BEYOND: Final = "x-stem"
+
+#: Said of a union in which functions are given null as well.
+NULL: Final = "functions get null"
 
 _BOUNDS: Final = frozenset({"le", "ge", "lt", "gt", "multiple_of"})
 _SIZES: Final = frozenset({"min_length", "max_length"})
@@ -82,8 +86,8 @@ _NO_MATTER: Final = frozenset(
 _UNSEEN: Final = frozenset(
     {"decimal", "fraction", "complex", "is-instance", "is-subclass", "callable", "missing-sentinel"}
 )
-#: Core schemas to whose JSON schema pydantic's own functions add nothing but words.
-_WITH_WORDS: Final = frozenset({"model", "dataclass", "typed-dict", "enum", "named-tuple"})
+#: Core schemas to whose JSON schema pydantic's own functions add nothing but words, or what the core schema says too.
+_WITH_WORDS: Final = frozenset({"model", "dataclass", "typed-dict", "enum", "named-tuple", "uuid"})
 #: A key that says this, or None, says nothing that pydantic does not do anyway; nor does False, for any other key.
 _USUAL: Final[Mapping[str, object]] = {
     "on_error": "raise",
@@ -106,13 +110,18 @@ class FullSchema(GenerateJsonSchema):
         self._finished: set[str] = set()
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        if _is_url(schema) and _is_pydantics(schema["function"]["function"]):
+            return self.generate_inner(schema["schema"])  # its own function only makes an object of the URL
         schema, replaced = _plain(schema)
         made = super().generate_inner(schema)
         if self.mode == "serialization" and "serialization" in schema:
             return made  # what is written is what its function gives
         beyond = self._beyond(schema)
         if replaced:
-            beyond["core"] = hashlib.sha256(json.dumps(_opaque(schema), sort_keys=True).encode()).hexdigest()[:12]
+            core = _core(schema)
+            if core == _secret():
+                return {key: part for key, part in made.items() if key in {"type", "format"}}  # it takes every text
+            beyond["core"] = core
         if "ref" not in schema:
             return _joined(made, beyond)
         # a reference to it may be made anywhere, so it is said where the schema is defined
@@ -156,11 +165,28 @@ class FullSchema(GenerateJsonSchema):
                 made["inner"] = self.generate_inner(schema["schema"])
         if kind == "model" and made.pop("config.validate_by_name", False) and (names := _names(schema)):
             made["names"] = names
+        if kind == "union" and _takes_null(schema) and _calls(schema):
+            made[NULL] = True  # unlike an Optional, which looks for null before anything else
         if kind == "chain":
             rest = schema["steps"][1:] if self.mode == "validation" else schema["steps"][:-1]
             made["steps"] = [self.generate_inner(step) for step in rest]
         if _is_pydantics(getattr(schema.get("cls"), str(made.get("post_init")), None)):
             del made["post_init"]
+
+
+def _takes_null(union: Mapping[str, Any]) -> bool:
+    choices = [one if isinstance(one, Mapping) else one[0] for one in union["choices"]]  # the other part is a label
+    return any(one["type"] == "none" for one in choices)
+
+
+def _calls(schema: Any) -> bool:
+    """Whether functions are called in it; True when in doubt."""
+    if isinstance(schema, Mapping):
+        kind = str(schema.get("type"))
+        if kind.startswith("function-") or kind in {"definition-ref", "chain"} or "post_init" in schema:
+            return True
+        return any(_calls(part) for key, part in schema.items() if key not in {"metadata", "serialization"})
+    return isinstance(schema, list | tuple) and any(_calls(one) for one in schema)
 
 
 def _names(model: Mapping[str, Any]) -> dict[str, str]:
@@ -191,8 +217,18 @@ def _plain(schema: Any) -> tuple[Any, bool]:
     return {**schema, "metadata": left}, replaced
 
 
-def _is_url(schema: Mapping[str, Any]) -> bool:
-    return schema["type"] == "function-wrap" and schema["schema"]["type"] in {"url", "multi-host-url"}
+@cache
+def _secret() -> str:
+    return _core(TypeAdapter(SecretStr).core_schema)
+
+
+def _core(schema: Any) -> str:
+    """Twelve hex digits that stand for a core schema."""
+    return hashlib.sha256(json.dumps(_opaque(schema), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _is_url(schema: Any) -> bool:
+    return bool(schema["type"] == "function-wrap" and schema["schema"]["type"] in {"url", "multi-host-url"})
 
 
 def _is_pydantics(function: Any) -> bool:

@@ -4,28 +4,38 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from stem.core.full_schema import BEYOND
+from stem.core.full_schema import BEYOND, NULL
 
 #: A bound: which way is tighter, and whether the bound itself is let through.
 _BOUNDS: Final = {"ge": (1, True), "gt": (1, False), "le": (-1, True), "lt": (-1, False)}
 #: The same bounds by their keywords of JSON Schema.
 _KEYWORDS: Final = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _DIGITS: Final = ("max_digits", "decimal_places")
+#: Bounds that a model's settings have for all its texts: which way is tighter.
+_TEXT_BOUNDS: Final = {"config.str_min_length": 1, "config.str_max_length": -1}
+#: They only let more through.
+_WIDENING: Final = frozenset({"coerce_numbers_to_str", "config.coerce_numbers_to_str"})
 #: They only refuse: what passed with them passes without.
 _FILTERS: Final = frozenset(
     {
-        *_BOUNDS, *_DIGITS, "multiple_of", "now_op", "tz_constraint", "allowed_schemes", "host_required", "version",
+        *_BOUNDS, *_DIGITS, *_TEXT_BOUNDS, "multiple_of", "now_op", "tz_constraint", "allowed_schemes", "host_required", "version",
         "allow_inf_nan", "kind", "keys", "inner", "min_length", "max_length", "ascii_only",
-        "after", "strict", "config.strict",
+        NULL, "after", "strict", "config.strict",
     }
 )  # fmt: skip
 _REWRITING: Final = frozenset({"strip_whitespace", "to_lower", "to_upper"})
 #: Compared as schemas.
 SCHEMAS: Final = ("keys", "inner")
+#: Where functions of a user's stand, each of which may raise anything.
+_CALLED: Final = ("functions", "after", "core", "missing", "post_init", "steps")
+#: The names under which a field is read, when they are several.
+CHOICES: Final = "validation_alias"
 #: A choice that a function makes: nobody can say which schema a document meets.
 CHOSEN: Final = "discriminator"
 
@@ -36,10 +46,28 @@ def of(schema: Any) -> dict[str, Any]:
     return found
 
 
+def choices(schema: Any) -> list[list[Any]]:
+    """The paths from which a field is read, first to last, where it is not just its name."""
+    found: list[Any] = of(schema).get(CHOICES, [])
+    return [found] if found and isinstance(found[0], str) else found
+
+
+def called(schema: Any) -> Iterator[str]:
+    """Names of all functions that are called for a schema whose references are written out."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from called(one)
+    elif isinstance(schema, dict):
+        said = of(schema)
+        yield from (json.dumps(said[key], sort_keys=True) for key in _CALLED if key in said)
+        for part in schema.values():
+            yield from called(part)
+
+
 def unmet(old: Any, new: Any) -> list[tuple[str, str]]:
     """The rule and the text for each thing on the newer side that the older one is not known to keep."""
     left, right = of(old), of(new)
-    kept = [key for key in right if key not in SCHEMAS and not _is_harmless(key, new)]
+    kept = [key for key in right if key not in {*SCHEMAS, *_WIDENING} and not _is_harmless(key, new)]
     gone = [key for key in left if key not in {*right, *_FILTERS} and not _is_harmless(key, new)]
     found = [*[_finding(key, left, right, old) for key in kept], *[_gone(key, left) for key in gone]]
     return [one for one in found if one is not None]
@@ -58,14 +86,29 @@ def _finding(key: str, left: dict[str, Any], right: dict[str, Any], old: Any) ->
         return None if _bounded(key, right[key], left, old) else ("CONSTRAINT_TIGHTENED", text)
     if key in _DIGITS:
         return None if _fits_digits(left, right) else ("CONSTRAINT_TIGHTENED", text)
+    if key in _TEXT_BOUNDS and key in left:
+        return None if (left[key] - right[key]) * _TEXT_BOUNDS[key] >= 0 else ("CONSTRAINT_TIGHTENED", text)
+    if key == "names" and _only_more_names(left, right, old):
+        return None
     if key == "kind":
         number = right[key] == "decimal" and old.get("type") in {"integer", "number"}
         return None if number else ("TYPE_CHANGED", f"{left.get(key) or old.get('type', 'anything')} -> {right[key]}")
     if key == "allowed_schemes" and set(left.get(key) or ()) and set(left[key]) <= set(right[key]):
         return None
-    if key in _FILTERS and key != "after":
+    if key in _FILTERS - {NULL, "after"}:
         return "CONSTRAINT_TIGHTENED", text
     return "UNKNOWN", f"{text}; nobody knows which documents that refuses"
+
+
+def _only_more_names(left: dict[str, Any], right: dict[str, Any], old: Any) -> bool:
+    """Whether fields are read under further names, which no document of the older side has."""
+    closed = not old.get("additionalProperties") and not old.get("patternProperties")
+    more = {alias: name for alias, name in right["names"].items() if alias not in left.get("names", {})}
+    return (
+        closed
+        and not set(more.values()) & set(old.get("properties", ()))
+        and left.get("names", {}).items() <= right["names"].items()
+    )
 
 
 def _gone(key: str, left: dict[str, Any]) -> tuple[str, str]:

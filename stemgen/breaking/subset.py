@@ -89,7 +89,22 @@ class _Subset:
             )
         if not _is_union(old) and not _is_union(new):
             return self.plain(old, new, path)
-        return self.unions(_alternatives(referring[0], self.old), _alternatives(referring[1], self.new), path)
+        left, right = _alternatives(referring[0], self.old), _alternatives(referring[1], self.new)
+        had_tag, has_tag = "discriminator" in old, "discriminator" in new
+        calm = has_tag or self.calls_no_more([] if had_tag else left, right, path)
+        return calm and self.unions(left, right, path)
+
+    def calls_no_more(self, left: list[Schema], right: list[Schema], path: str) -> bool:
+        """Whether no function is now called with what another part of a union takes: what it raises ends all.
+
+        `left`: the parts of the older union that were all tried; none where a tag chose one of them.
+        """
+        others = [one for one in right if _resolved(one, self.new)[0].get("type") != "null"]
+        if len(others) < 2:
+            return True
+        before = {name for one in left for name in beyond.called(spelled(one, self.old))}
+        new = sorted(name for one in others for name in beyond.called(spelled(one, self.new)) if name not in before)
+        return not new or self.add("error", "UNKNOWN", path, f"{new[0]} is now called with all that the union takes")
 
     def same(self, old: Schema, new: Schema) -> bool:
         """Whether both are written alike, down through their references; else nobody knows."""
@@ -157,7 +172,7 @@ class _Subset:
                 text = f"{key}: {old.get(key, 'none')} -> {new[key]}"
                 ok = self.add("error", "CONSTRAINT_TIGHTENED", path, text) and ok
         for key in _EXACT:
-            if key in new and old.get(key) != new[key] and not _divides(key, old, new):
+            if key in new and old.get(key) != new[key] and not _divides(key, old, new) and not _is_wider(key, old, new):
                 text = f"{key}: {old.get(key, 'none')} -> {new[key]}"
                 ok = self.add("error", "CONSTRAINT_TIGHTENED", path, text) and ok
         return ok
@@ -178,6 +193,7 @@ class _Subset:
     def object(self, old: Schema, new: Schema, path: str) -> bool:
         ok = True
         old, new = _with_rest(old), _with_rest(new)
+        new = _as_it_reads(new, old)
         before, after = old.get("properties", {}), new.get("properties", {})
         needed, had = set(new.get("required", ())), set(old.get("required", ()))
         for name, schema in after.items():
@@ -197,6 +213,8 @@ class _Subset:
     def property(self, name: str, schema: Schema, old: Schema, needed: bool, had: bool, path: str) -> bool:  # noqa: FBT001
         before = old.get("properties", {})
         if name not in before:
+            if beyond.choices(schema):
+                return self.add("error", "UNKNOWN", path, "it is read under several names, and not only from here")
             if needed:
                 return self.add(
                     "error", "REQUIRED_FIELD_ADDED", path, "jobs already queued do not carry it; give it a default"
@@ -308,6 +326,44 @@ def _with_rest(schema: Schema) -> Schema:
     return {**schema, "additionalProperties": next(iter(pattern.values())), "patternProperties": {}}
 
 
+def _as_it_reads(new: Schema, old: Schema) -> Schema:
+    """A model with fields of several names, each under the only one that documents of the older side may have.
+
+    Where an older document may have further keys, or several of the names, or another field has that name, nothing is
+    known, and the names are left as they are.
+    """
+    before, after = old.get("properties", {}), new.get("properties", {})
+    if old.get("additionalProperties") or old.get("patternProperties"):
+        return new
+    fields, needed = dict(after), list(new.get("required", ()))
+    for name, schema in after.items():
+        choices, known = beyond.choices(schema), beyond.choices(before.get(name))
+        read = _read_as(name, choices, known, before, after) if choices else None
+        if read is not None:
+            del fields[name]
+            fields[read] = _with_names(schema, known)
+            needed = [read if one == name else one for one in needed]
+    return {**new, "properties": fields, "required": needed}
+
+
+def _read_as(name: str, choices: list[Any], known: list[Any], before: Schema, after: Schema) -> str | None:
+    """The key of the older side that a field of these names is read from, or that of its own; None: who knows."""
+    if known:
+        further = [path for path in choices[len(known) :] if path[0] in before]
+        return name if choices[: len(known)] == known and not further else None
+    had = [path[0] for path in choices if path[0] in before]
+    if len(had) > 1 or any(len(path) > 1 for path in choices):
+        return None
+    read: str = had[0] if had else name
+    return read if read == name or read not in after else None
+
+
+def _with_names(schema: Schema, names: list[Any]) -> Schema:
+    left = {key: part for key, part in beyond.of(schema).items() if key != beyond.CHOICES}
+    said = {**left, beyond.CHOICES: names} if names else left
+    return {**schema, BEYOND: said}
+
+
 def spelled(schema: Schema, root: Schema, under_way: tuple[str, ...] = ()) -> Any:
     """The schema with its references written out, each again only where it is not under way; without words."""
     if isinstance(schema, list):
@@ -377,12 +433,20 @@ def _bounded(old: Schema, new: Schema, key: str, way: int) -> bool:
         return bool((old[key] - bound) * way >= 0)
     partner = key.replace("exclusiveM", "m") if key.startswith("exclusive") else f"exclusive{key[0].upper()}{key[1:]}"
     if partner in old and key in {"minimum", "maximum"}:
-        return bool((old[partner] - bound) * way >= 0)
+        next_ = way if old.get("type") == "integer" else 0  # 6 is the least whole number above 5
+        return bool((old[partner] + next_ - bound) * way >= 0)
     if partner in old and key.startswith("exclusive"):
         return bool((old[partner] - bound) * way > 0)
     if key == "maxItems":
         return False
     return key == "minItems" and len(old.get("prefixItems", ())) >= bound and old.get("minItems", 0) >= bound
+
+
+def _is_wider(key: str, old: Schema, new: Schema) -> bool:
+    """Whether a text of the older format is one of the newer."""
+    if key != "format" or old.get("type") != "string":
+        return False
+    return new[key] == "password" or (new[key] == "uuid" and str(old.get(key)).startswith("uuid"))
 
 
 def _divides(key: str, old: Schema, new: Schema) -> bool:

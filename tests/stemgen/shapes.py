@@ -15,12 +15,15 @@ import string
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union
+from uuid import UUID
 
 from pydantic import (
     UUID1,
     UUID4,
     AfterValidator,
+    AliasChoices,
     AnyUrl,
     AwareDatetime,
     BaseModel,
@@ -29,6 +32,7 @@ from pydantic import (
     HttpUrl,
     Json,
     NaiveDatetime,
+    SecretStr,
     StringConstraints,
     WebsocketUrl,
     create_model,
@@ -91,6 +95,7 @@ class Maker:
             "date": self.date_, "delta": self.delta, "moment": self.moment, "url": self.url, "uuid": self.uuid,
             "literal": self.literal, "enum": self.enum, "bytes": self.bytes_, "bool": lambda: Shape("bool"),
             "any": lambda: Shape("any"), "none": lambda: Shape("none"),
+            "secret": lambda: Shape("secret"), "path": lambda: Shape("path"),
         }  # fmt: skip
 
     def model(self, depth: int = 0) -> Shape:
@@ -108,7 +113,7 @@ class Maker:
             inside = self.chance.choice([Shape("list", model), Shape("optional", model)])
         else:
             inside = self.shape(depth + 1)
-        model.more["fields"].append({"name": name, "required": self.chance.random() < 0.5, "alias": None})
+        model.more["fields"].append({"name": name, "required": self.chance.random() < 0.5, "alias": None, "also": ()})
         model.inside.append(inside)
 
     def shape(self, depth: int) -> Shape:
@@ -209,7 +214,7 @@ class Maker:
         return Shape("url", of=self.chance.choice(list(URLS)))
 
     def uuid(self) -> Shape:
-        return Shape("uuid", version=self.chance.choice([1, 4]))
+        return Shape("uuid", version=self.chance.choice([1, 4, None]))
 
     def literal(self) -> Shape:
         values = ["x", "abc", 1, 2, True, None, "2020-01-10"]
@@ -236,7 +241,9 @@ def edited(shape: Shape, chance: random.Random, only: Sequence[str] = ()) -> Sha
 def edit_model(model: Shape, maker: Maker) -> None:
     chance, fields = maker.chance, model.more["fields"]
     place = chance.randrange(len(fields)) if fields else None
-    what = chance.choice(["add", "drop", "required", "alias", "extra", "config", "default", "type", "type"])
+    what = chance.choice(
+        ["add", "drop", "required", "alias", "also", "renamed", "extra", "config", "default", "type", "type"]
+    )
     if what == "add":
         free = [name for name in NAMES if name not in {one["name"] for one in fields}]
         maker.add_field(model, chance.choice(free), 2) if free else None
@@ -245,7 +252,8 @@ def edit_model(model: Shape, maker: Maker) -> None:
     elif what == "config":
         settings: list[tuple[str, list[Any]]] = [
             ("str_strip_whitespace", [True, False]), ("str_max_length", [2, 50]),
-            ("populate_by_name", [True, False]), ("strict", [True, False]),
+            ("populate_by_name", [True, False]), ("strict", [True, False]), ("coerce_numbers_to_str", [True, False]),
+            ("str_min_length", [1, 2]),
         ]  # fmt: skip
         key, values = chance.choice(settings)
         model.more["config"] = {**model.more["config"], key: chance.choice(values)}
@@ -258,6 +266,12 @@ def edit_model(model: Shape, maker: Maker) -> None:
             fields[place]["required"] = not fields[place]["required"]
         elif what == "alias":
             fields[place]["alias"] = chance.choice([None, "A", "B"])
+        elif what == "also":
+            fields[place]["also"] = tuple(chance.sample((*NAMES, "Aa", "Bb"), chance.choice([0, 1, 1, 2])))
+        elif what == "renamed":
+            free = [name for name in NAMES if name not in {one["name"] for one in fields}]
+            old = fields[place]["name"]
+            fields[place] |= {"name": chance.choice(free), "also": (old,)} if free else {}
         elif model.inside[place].kind != "model":
             edit_type(model.inside[place], maker)
 
@@ -265,8 +279,8 @@ def edit_model(model: Shape, maker: Maker) -> None:
 def edit_type(one: Shape, maker: Maker) -> None:
     """Another constraint, another type of the same kind, or a type around it."""
     chance = maker.chance
-    near = {"int": "float", "float": "decimal", "list": "set", "set": "list", "str": chance.choice(["bytes", "decimal"]), "bytes": "str",
-            "tagged": "union", "union": "tagged", "decimal": "str", "date": "moment", "enum": "str"}  # fmt: skip
+    near = {"int": "float", "float": "decimal", "list": "set", "set": "list", "str": chance.choice(["bytes", "decimal", "secret", "path"]), "bytes": "str",
+            "tagged": "union", "union": "tagged", "decimal": "str", "date": "moment", "enum": "str", "url": "str", "path": "str", "secret": "str"}  # fmt: skip
     what = chance.random()
     if one.kind in maker.leaves and what < 0.5:
         make = maker.leaves["stripped" if one.kind == "str" and chance.random() < 0.5 else one.kind]
@@ -276,7 +290,7 @@ def edit_type(one: Shape, maker: Maker) -> None:
         one.more = {key: value for key, value in one.more.items() if key in {"min_length", "max_length", "values"}}
         if one.kind == "set":
             one.inside = [Shape("int")]
-        if one.kind in {"str", "moment", "decimal"}:
+        if one.kind in {"str", "moment", "decimal", "secret", "path"}:
             one.more.pop("values", None)
     elif one.kind == "dict" and what < 0.85:
         one.inside[0] = maker.key()
@@ -317,10 +331,15 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value else value
 
 
+def _stripped(value: Any) -> Any:
+    return value.strip()  # raises for what is no text
+
+
 CHECKS: Final = {
     "even": AfterValidator(_even),
     "split": BeforeValidator(_split),
     "first": BeforeValidator(_first, json_schema_input_type=Any),
+    "strip": BeforeValidator(_stripped),
 }
 
 
@@ -349,9 +368,9 @@ class Built:
             fields["kind"] = (tag, shape.more["tag"]) if shape.more.get("tag_default") else (tag, ...)
         for field, inside in zip(shape.more["fields"], shape.inside, strict=True):
             annotation = self.type(inside)
-            info = Field(
-                default=... if field["required"] else None, alias=field["alias"] and field["alias"] + field["name"]
-            )
+            alias = field["alias"] and field["alias"] + field["name"]
+            names: Any = AliasChoices(alias or field["name"], *field["also"]) if field["also"] else alias
+            info = Field(default=... if field["required"] else None, alias=alias, validation_alias=names)
             fields[field["name"]] = (annotation, info)
         extra = shape.more["extra"] or ("forbid" if self._closed else "ignore")
         config: Any = {"extra": extra, **shape.more["config"]}
@@ -384,7 +403,9 @@ class Built:
             case "url":
                 return URLS[one.more.get("of", "any")]
             case "uuid":
-                return UUID1 if one.more.get("version") == 1 else UUID4
+                return {1: UUID1, 4: UUID4}.get(one.more.get("version") or 0, UUID)
+            case "secret" | "path":
+                return {"secret": SecretStr, "path": Path}[one.kind]
             case "literal":
                 return LITERAL[tuple(one.more["values"])]
             case "enum":
@@ -463,7 +484,7 @@ class Writer:
                 return pick(
                     [str(pick(self.numbers)), f"{pick(self.numbers)}.{pick(['1', '25', '125'])}", pick(self.numbers)]
                 )
-            case "str" | "bytes":
+            case "str" | "bytes" | "secret" | "path":
                 return pick(
                     [
                         pick(self.words),
@@ -519,7 +540,10 @@ class Writer:
                 by_name = not field["alias"] or (
                     one.more["config"].get("populate_by_name") and self.chance.random() < 0.5
                 )
-                made[field["name"] if by_name else field["alias"] + field["name"]] = self.write(inside, depth + 1)
+                name = field["name"] if by_name else field["alias"] + field["name"]
+                if field["also"] and self.chance.random() < 0.5:
+                    name = self.chance.choice(field["also"])
+                made[name] = self.write(inside, depth + 1)
         if one.more["extra"] == "allow":
             for name in self.chance.sample("uv" + NAMES, self.chance.choice([0, 1, 3])):
                 made[name] = self.chance.choice([1, "abc", None, [1]])

@@ -7,17 +7,31 @@ import random
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, TypeAlias
+from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import (
+    UUID4,
+    AliasChoices,
+    AliasPath,
+    AnyUrl,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    WithJsonSchema,
+    create_model,
+)
 
 from stem.core.full_schema import BEYOND
 from stem.core.schema import arguments_schema
 from stemgen.breaking import subset
 from stemgen.breaking.subset import differences
 from tests.e2e.storm import SECONDS
-from tests.stemgen.shapes import Pair, Writer, pair
+from tests.stemgen.shapes import HIDDEN, Pair, Writer, pair
 
 Schema = dict[str, Any]
 DOCUMENTS: Final = 300
@@ -140,7 +154,7 @@ BLIND: Final[dict[str, tuple[Sequence[str], Callable[[Schema], Schema]]]] = {
         ("date", "delta", "decimal"),
         lambda one: without(one, "ge", "gt", "le", "lt"),
     ),
-    "kinds of URLs": (("url",), lambda one: without(one, "inner", "functions", keywords=("maxLength",))),
+    "kinds of URLs": (("url",), lambda one: without(one, "allowed_schemes", keywords=("maxLength",))),
     "zones": (("moment",), lambda one: without(one, "tz_constraint")),
     "validators": (("int", "literal"), lambda one: without(one, "functions", "after")),
     "what changes text": (
@@ -183,6 +197,24 @@ def test_the_tag_of_a_union_is_found_missing(monkeypatch: pytest.MonkeyPatch) ->
     assert unsound(range(1_000), only=("int",)) is not None
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("what", "found"),
+    [
+        ("calls_no_more", True),
+        ("_as_it_reads", lambda new, old: {**new, "properties": {
+            name: without(part, "validation_alias") for name, part in new.get("properties", {}).items()
+        }}),
+    ],
+)  # fmt: skip
+def test_rules_of_unions_and_names_are_found_missing(monkeypatch: pytest.MonkeyPatch, what: str, found: Any) -> None:
+    if what == "calls_no_more":
+        monkeypatch.setattr(subset._Subset, what, lambda *_: True)
+    else:
+        monkeypatch.setattr(subset, what, found)
+    assert unsound(range(8_000), only=("int", "str")) is not None
+
+
 def test_a_user_s_own_schema_is_not_believed() -> None:
     """`json_schema_extra` and `WithJsonSchema` can say anything."""
     said = Field(json_schema_extra={"minimum": 5})
@@ -191,6 +223,133 @@ def test_a_user_s_own_schema_is_not_believed() -> None:
     told = WithJsonSchema({"type": "string"})
     old = create_model("M", a=(Annotated[int | str, told], ...))
     new = create_model("M", a=(Annotated[str, told], ...))
+    assert not is_called_right(arguments_schema(old), arguments_schema(new))
+
+
+def one(**fields: Any) -> type[BaseModel]:
+    made: type[BaseModel] = create_model("M", **fields)
+    return made
+
+
+def names(first: str, *more: str) -> Any:
+    return Field(validation_alias=AliasChoices(first, *more))
+
+
+class Lenient(BaseModel):
+    model_config = ConfigDict(str_max_length=9, coerce_numbers_to_str=True)
+    a: str
+
+
+class Careful(BaseModel):
+    model_config = ConfigDict(str_max_length=5)
+    a: str
+
+
+class Aliased(BaseModel):
+    a: int = Field(alias="b")
+
+
+class AlsoNamed(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    a: int = Field(alias="b")
+
+
+#: What refuses nothing, and is seen to.
+HARMLESS: Final[dict[str, tuple[type[BaseModel], type[BaseModel]]]] = {
+    "a new name, and the old one still read": (one(b=(int, ...)), one(a=(int, names("a", "b")))),
+    "one more name": (one(a=(int, names("x", "b"))), one(a=(int, names("x", "b", "c")))),
+    "the name beside the alias": (Aliased, AlsoNamed),
+    "settings of texts that let more through": (Careful, Lenient),
+    "above 5, and from 6 on": (one(a=(Annotated[int, Field(gt=5)], ...)), one(a=(Annotated[int, Field(ge=6)], ...))),
+    "any UUID": (one(a=(UUID4, ...)), one(a=(UUID, ...))),
+    "any URL": (one(a=(HttpUrl, ...)), one(a=(AnyUrl, ...))),
+    "a URL as text": (one(a=(HttpUrl, ...)), one(a=(str, ...))),
+    "text as a secret": (one(a=(str, ...)), one(a=(SecretStr, ...))),
+    "a secret as text": (one(a=(SecretStr, ...)), one(a=(str, ...))),
+}
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_refuses_nothing_is_called_right(what: str) -> None:
+    old, new = map(arguments_schema, HARMLESS[what])
+    assert differences(old, new) == []
+
+
+def first(value: Any) -> Any:
+    return value[0]  # raises for a number
+
+
+First: TypeAlias = Annotated[list[str], BeforeValidator(first)]
+
+
+class Left(BaseModel):
+    kind: Literal["left"]
+    x: First
+
+
+class Right(BaseModel):
+    kind: Literal["right"]
+    x: int
+
+
+#: What refuses documents, and is much like the above.
+HARMFUL: Final[dict[str, tuple[type[BaseModel], type[BaseModel], str]]] = {
+    "the old name is no longer read": (one(a=(int, names("x", "b"))), one(a=(int, Field(alias="x"))), '{"b": 1}'),
+    "what was ignored is read": (
+        create_model("M", b=(int, ...), __config__=ConfigDict(extra="allow")),
+        one(a=(int, names("a", "b"))),
+        '{"b": 1, "a": "x"}',
+    ),
+    "two old fields are read as one": (
+        one(b=(int, 1), a=(str, "")),
+        one(a=(int, names("a", "b"))),
+        '{"b": 1, "a": "x"}',
+    ),
+    "an old field is read as another too": (
+        one(b=(int, ...)),
+        one(b=(int, ...), a=(Annotated[int, Field(ge=3)], Field(3, validation_alias=AliasChoices("x", "b")))),
+        '{"b": 1}',
+    ),
+    "a path into an old field": (
+        one(b=(int, ...)),
+        one(a=(int, Field(validation_alias=AliasPath("b", "x")))),
+        '{"b": 1}',
+    ),
+    "above 5, and from 7 on": (
+        one(a=(Annotated[int, Field(gt=5)], ...)),
+        one(a=(Annotated[int, Field(ge=7)], ...)),
+        '{"a": 6}',
+    ),
+    "fractions above 5": (
+        one(a=(Annotated[float, Field(gt=5)], ...)),
+        one(a=(Annotated[float, Field(ge=6)], ...)),
+        '{"a": 5.5}',
+    ),
+    "a function is given what another type takes": (
+        one(a=(int | list[str], ...)),
+        one(a=(First | int | list[str], ...)),
+        '{"a": 1}',
+    ),
+    "a function is given null": (
+        one(a=(First | None, ...)),
+        one(a=(First | HIDDEN[None], ...)),
+        '{"a": null}',
+    ),
+    "functions of all parts are called without a tag": (
+        one(a=(Annotated[Left | Right, Field(discriminator="kind")], ...)),
+        one(a=(Left | Right, ...)),
+        '{"a": {"kind": "right", "x": 1}}',
+    ),
+    "longer texts": (Lenient, Careful, '{"a": "123456"}'),
+    "numbers as texts": (Lenient, Careful, '{"a": 1}'),
+}
+
+
+@pytest.mark.parametrize("what", HARMFUL)
+def test_what_refuses_a_document_is_not_called_right(what: str) -> None:
+    old, new, document = HARMFUL[what]
+    assert is_read(old, document)
+    assert not is_read(new, document)
     assert not is_called_right(arguments_schema(old), arguments_schema(new))
 
 
