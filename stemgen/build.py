@@ -169,7 +169,7 @@ def _sources(module: Module, copies: Copies) -> tuple[TypeSource, TypeSource]:
 def _fields(model: type[BaseModel], where: str, what: str, copies: Copies, bare: TypeSource) -> list[Field]:
     """The keywords of a call, those that must be given first."""
     fields = [] if model is NoArgs else copies.fields(model, bare)
-    if any(each.name == "self" for each in fields):
+    if any("self" in {each.name, each.alias} for each in fields):
         raise StemgenError(f"{where}: {what} cannot be named 'self' in a producer's call; rename the field")
     return sorted(fields, key=lambda each: not each.required)
 

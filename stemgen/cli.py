@@ -190,12 +190,26 @@ def unsent(paths: tuple[Path, ...], *, as_json: bool) -> int:
     """
     from stemgen.unsent import unsent as find_unsent
 
-    sys.path[:0] = [str(Path.cwd()), str(Path.cwd() / "src")]  # where packages of stubs may lie
+    sys.path[:0] = [str(Path.cwd()), str(Path.cwd() / "src"), *_output_folder()]  # where packages of stubs may lie
     found = list(find_unsent(paths or [Path()]))
     said = [{"path": str(one.file), "line": one.line, "text": one.text} for one in found]
     many = f"{len(found)} call{'s' if len(found) > 1 else ''} never sent" if found else "every call is sent"
     _say(as_json, {"unsent": said}, "\n".join([*map(str, found), many]))
     return NO if found else OK
+
+
+def _output_folder() -> list[str]:
+    """The folder of the package that this project writes; none where it writes none."""
+    from stemgen import project
+    from stemgen.errors import StemgenError
+
+    try:
+        file = project.find(Path.cwd())
+    except StemgenError:
+        return []
+    said = project.tools(file)["stemgen"]
+    output = said.get("output") if isinstance(said, dict) else None
+    return [str((file.parent / str(output)).parent)] if output else []
 
 
 @stemgen.command(short_help="Write the stubs after every change.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -76,7 +77,8 @@ def _modules(name: str) -> list[ModuleType]:
     if not hasattr(package, "__path__"):
         raise StemgenError(f"modules of [tool.stemgen] names {name!r}, but {name[:-2]!r} is no package; leave out '.*'")
     below = sorted(one.name for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=_fail))
-    return [package, *map(_import, below)]
+    # a module `__main__` is a program: to import it is to run it
+    return [package, *(_import(one) for one in below if not one.endswith(".__main__"))]
 
 
 def _fail(name: str) -> None:
@@ -89,7 +91,8 @@ def _import(name: str) -> ModuleType:
 
 def _guarded(name: str, act: Callable[[], T]) -> T:
     try:
-        return act()
+        with contextlib.redirect_stdout(sys.stderr):  # what an app prints is not our answer
+            return act()
     except SystemExit as fault:
         raise AppError(
             f"{name} ends the process while it is imported (exit code {fault.code})\n{_traceback()}"

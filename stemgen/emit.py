@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import re
 from collections.abc import Mapping, Sequence
@@ -106,15 +107,22 @@ def _title(module: Module, space: Sequence[str]) -> str:
     return f"{told[:1].upper()}{told[1:]}"
 
 
+#: Characters of a default that a signature shows.
+_LONGEST_SHOWN: Final = 40
+#: Defaults that are made by calls which linters do not know to be harmless: models, URLs, addresses.
+_MADE_BY_CALLS: Final = re.compile(r"(?<![\w.])[A-Z]\w*\(|_(?:pydantic|ipaddress|uuid)\.")
+
+
 def _signature(fields: Sequence[Field], *, bare: bool = False) -> list[str]:
     return [f"{one.name}: {one.type}{_given(one, bare=bare)}{'' if bare else _shadows(one.name)}" for one in fields]
 
 
 def _given(one: Field, *, bare: bool) -> str:
-    """The default as a call shows it; that of a model is the worker's affair."""
+    """The default as a call shows it; that of a model, and a long one, is the worker's affair."""
     if one.required:
         return ""
-    shown = "" if re.match(r"[A-Z]\w*\(", one.default or "") else one.default
+    hidden = _MADE_BY_CALLS.search(one.default or "") or len(one.default or "") > _LONGEST_SHOWN
+    shown = "" if hidden else one.default
     return " = ..." if bare else f" = _stem.default({shown})"
 
 
@@ -225,10 +233,22 @@ def _field_line(field: Field) -> str:
         f" = _pydantic.Field({', '.join(words)})" if words else "" if field.default is None else f" = {field.default}"
     )
     line = f"{field.name}: {field.annotated}{said}"
-    kind, bracket, inner = field.annotated.partition("[")
-    if len(line) + 4 <= layout.WIDTH or not bracket:
+    if len(line) + 4 > layout.WIDTH and len(said) > len(field.annotated) and not words:
+        return f"{field.name}: {field.annotated} = (\n        {said.removeprefix(' = ')}\n    ){quiet}"
+    if len(line) + 4 <= layout.WIDTH or "[" not in field.annotated:
         return f"{line}{quiet}"
+    parts = _alternatives(ast.parse(field.annotated, mode="eval").body)
+    if len(parts) > 1:
+        return f"{field.name}: (\n        {f'{chr(10)}        | '.join(parts)}\n    ){said}{quiet}"
+    kind, _, inner = field.annotated.partition("[")
     return f"{field.name}: {kind}[\n        {inner.removesuffix(']')}\n    ]{said}{quiet}"
+
+
+def _alternatives(tree: ast.expr) -> list[str]:
+    """The parts of a union in source, or the one type."""
+    if isinstance(tree, ast.BinOp):
+        return [*_alternatives(tree.left), *_alternatives(tree.right)]
+    return [ast.unparse(tree).replace("'", '"')]
 
 
 # ---------------------------------------------------------------- packages

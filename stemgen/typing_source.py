@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import json
 import math
+import pathlib
 import re
 import types
 import typing
@@ -112,15 +114,36 @@ class TypeSource:
                 return None
             inner = ", ".join(typing.cast("list[str]", parts))
             return f"[{inner}]" if isinstance(found, list) else f"({inner}{',' * (len(parts) == 1)})"
-        if found == {} and type(found) is dict:
-            return "{}"
-        if type(found).__module__ in {"decimal", "uuid"}:
-            return f"{self._module.use(type(found).__module__)}.{type(found).__name__}({quoted(str(found))})"
-        if type(found).__module__ == "datetime" and "tzinfo" not in repr(found):
-            return f"{self._module.use('datetime')}.{repr(found).removeprefix('datetime.')}"
+        if type(found) in (dict, set, frozenset):
+            return self._collection(found, where)
+        home, kind = _HOMES.get(type(found).__module__, type(found).__module__), type(found)
+        if home in {"decimal", "uuid", "ipaddress"}:
+            return f"{self._module.use(home)}.{kind.__name__}({quoted(str(found))})"
+        if isinstance(found, pathlib.PurePath):
+            name = "Path" if isinstance(found, pathlib.Path) else kind.__name__
+            return f"{self._module.use('pathlib')}.{name}({quoted(str(found))})"
+        if home == "pydantic.networks" and getattr(pydantic, kind.__name__, None) is kind:
+            return f"{self._module.use('pydantic')}.{kind.__name__}({quoted(str(found))})"
+        if home == "datetime" and isinstance(getattr(found, "tzinfo", None), dt.timezone | None):
+            named = repr(found).replace("datetime.timezone.utc", "datetime.UTC")
+            return re.sub(r"\bdatetime\.", lambda _: f"{self._module.use('datetime')}.", named)
         return None
 
     # ---------------------------------------------------------------- inside
+
+    def _collection(self, found: Any, where: str) -> str | None:
+        """A dict, or a set in the order of its source."""
+        parts = [self.value(one, where) for one in found]
+        if any(part is None for part in parts):
+            return None
+        if isinstance(found, dict):
+            values = [self.value(one, where) for one in found.values()]
+            if any(value is None for value in values):
+                return None
+            return f"{{{', '.join(f'{key}: {value}' for key, value in zip(parts, values, strict=True))}}}"
+        inner = ", ".join(sorted(typing.cast("list[str]", parts)))
+        whole = f"{{{inner}}}" if inner else ""
+        return f"frozenset({whole})" if isinstance(found, frozenset) else whole or "set()"
 
     def _instance(self, found: BaseModel, where: str) -> str | None:
         """A model that is somebody's default, by what it was made of."""

@@ -13,7 +13,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from stemgen.errors import StemgenError
 
 #: Methods that set an option of a call; each returns a new call and leaves the old one as it was.
 OPTION_METHODS: Final = frozenset(
@@ -72,6 +74,10 @@ class _Reader:
         self._stubs: dict[str, str] = {}
         #: Tasks and workflows of the packages of stubs that are imported here.
         self._known: set[str] = set()
+        #: Modules of the project that are imported whole, by the name here, and the file that each is.
+        self._modules: dict[str, Path] = {}
+        #: Names of the scope that is read which mean something else there.
+        self._hidden: frozenset[str] = frozenset()
         self._read_names()
 
     def found(self) -> Iterator[Unsent]:
@@ -81,16 +87,15 @@ class _Reader:
 
     def _in_scope(self, scope: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Unsent]:
         kept: set[str] = set()
+        self._hidden = _bound(scope)
         for node in _own(scope):
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and self._is_call(node.value):
                 kept |= _assigned(node)
-            if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
-                continue
-            call = node.value
-            if self._is_call(call):
-                yield self._dropped(call, is_option=False)
-            elif isinstance(call.func, ast.Attribute) and call.func.attr in OPTION_METHODS and _root(call) in kept:
-                yield self._dropped(call, is_option=True)
+            for call in _dropped_values(node.value) if isinstance(node, ast.Expr) else ():
+                if self._is_call(call):
+                    yield self._dropped(call, is_option=False)
+                elif isinstance(call.func, ast.Attribute) and call.func.attr in OPTION_METHODS and _root(call) in kept:
+                    yield self._dropped(call, is_option=True)
 
     def _dropped(self, call: ast.Call, *, is_option: bool) -> Unsent:
         text = ast.unparse(call).splitlines()[0]
@@ -108,8 +113,10 @@ class _Reader:
         return path is not None and path in self._known
 
     def _is_task(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.Name) and node.id in self._declared:
+        if isinstance(node, ast.Name) and node.id in self._declared - self._hidden:
             return True
+        if isinstance(node, ast.Attribute) and (module := self._modules.get(ast.unparse(node.value))) is not None:
+            return node.attr in _declared_by(module) and _root(node) not in self._hidden
         path = self._stub_path(node)
         return path is not None and path in self._known
 
@@ -119,7 +126,7 @@ class _Reader:
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
-        if not isinstance(node, ast.Name) or node.id not in self._stubs:
+        if not isinstance(node, ast.Name) or node.id not in self._stubs or node.id in self._hidden:
             return None
         return ".".join(part for part in (self._stubs[node.id], *reversed(parts)) if part)
 
@@ -142,8 +149,9 @@ class _Reader:
             if tasks is not None:
                 self._known |= tasks
                 self._stubs[shown] = f"{inside}.{name.name}".strip(".")
-            elif _is_declared_elsewhere(self._file, node, name.name):
-                self._declared.add(shown)
+            elif (source := _source_of(self._file, str(node.module), node.level)) is not None:
+                declared = _declared_by(source)
+                self._declared |= declared if name.name == "*" else {shown} if name.name in declared else set()
 
     def _read_import(self, name: ast.alias) -> None:
         package, _, inside = name.name.partition(".")
@@ -151,14 +159,49 @@ class _Reader:
         if tasks is not None:
             self._known |= tasks
             self._stubs[name.asname or package] = inside if name.asname else ""
+        elif (source := _source_of(self._file, name.name, 0)) is not None:
+            self._modules[name.asname or name.name] = source
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """What stands in a scope, without the functions in it."""
+    """What stands in a scope, without the functions in it, and without what is there to be refused."""
     for node in ast.iter_child_nodes(scope):
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _expects_an_error(node):
             yield from _own(node)
+
+
+def _expects_an_error(node: ast.AST) -> bool:
+    """`with pytest.raises(...)` and its kind."""
+    return isinstance(node, ast.With | ast.AsyncWith) and any(
+        _last(one.context_expr) in {"raises", "assertRaises", "assertRaisesRegex"} for one in node.items
+    )
+
+
+def _dropped_values(node: ast.expr) -> Iterator[ast.Call]:
+    """The calls whose values nobody has when this expression stands alone on a line."""
+    match node:
+        case ast.Call():
+            yield node
+        case ast.BoolOp(values=[*_, last]):
+            yield from _dropped_values(last)
+        case ast.IfExp(body=body, orelse=other):
+            yield from (one for part in (body, other) for one in _dropped_values(part))
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts):
+            yield from (one for part in parts for one in _dropped_values(part))
+        case ast.ListComp(elt=part) | ast.SetComp(elt=part):
+            yield from _dropped_values(part)
+        case _:
+            pass
+
+
+def _bound(scope: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
+    """The parameters of a function, and what it assigns: these hide names of the module."""
+    if isinstance(scope, ast.Module):
+        return frozenset()
+    names = {one.arg for one in ast.walk(scope.args) if isinstance(one, ast.arg)}
+    names |= {one.id for one in _own(scope) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    return frozenset(names)
 
 
 def _last(node: ast.expr) -> str:
@@ -190,23 +233,30 @@ def _tasks_of(package: str) -> set[str] | None:
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         lock = Path(folder) / "stem.lock.json"
         if lock.is_file():
-            said = json.loads(lock.read_bytes())
-            return {*said["tasks"], *(one["name"] for one in said["workflows"].values())}
+            said = _read_lock(lock)
+            return {*said["tasks"], *(one["name"] for one in said.get("workflows", {}).values())}
     return None
 
 
-def _is_declared_elsewhere(file: Path, node: ast.ImportFrom, name: str) -> bool:
-    """Whether a name that is imported is a task or workflow of a module that lies in the project."""
+def _read_lock(lock: Path) -> dict[str, Any]:
+    try:
+        said: dict[str, Any] = json.loads(lock.read_bytes())
+    except ValueError as fault:
+        raise StemgenError(f"{lock} is no JSON ({fault}): run stemgen, which writes it anew") from None
+    return said
+
+
+def _source_of(file: Path, module: str, level: int) -> Path | None:
+    """The file of a module that lies in the project; `level`: the dots in front of its name."""
     start = file.resolve().parent
-    for _ in range(node.level - 1):
+    for _ in range(level - 1):
         start = start.parent
-    parts = str(node.module).split(".")
-    for folder in [start] if node.level else [start, *start.parents]:
-        module = folder.joinpath(*parts)
-        source = module.with_suffix(".py") if module.with_suffix(".py").is_file() else module / "__init__.py"
+    for folder in [start] if level else [start, *start.parents]:
+        found = folder.joinpath(*module.split("."))
+        source = found.with_suffix(".py") if found.with_suffix(".py").is_file() else found / "__init__.py"
         if source.is_file():
-            return name in _declared_by(source)
-    return False
+            return source
+    return None
 
 
 def _declared_in(tree: ast.Module) -> set[str]:

@@ -96,6 +96,22 @@ class Witnesses:
         self._names.setdefault(f"{self._name}.{folder}", set()).add(f"{module} as {shown}")
         return shown
 
+    def _spelt(self, cls: type[Any]) -> str:
+        """A class as an annotation names it; a generic one with its arguments, whose modules are imported."""
+        generic = getattr(cls, "__pydantic_generic_metadata__", {})
+        origin = generic.get("origin")
+        if origin is None:
+            return cls.__qualname__
+        args = ", ".join(self._plain(one) for one in generic["args"])
+        return f"{origin.__qualname__}[{args}]"
+
+    def _plain(self, tp: Any) -> str:
+        if isinstance(tp, type):
+            return (
+                tp.__qualname__ if tp.__module__ == "builtins" else f"{self._import(tp.__module__)}.{self._spelt(tp)}"
+            )
+        return f"{self._import('typing')}.Any"
+
     def file(self, module: Module) -> str:
         """The witnesses of the models of one module of the app."""
         self._begin(module.parts[-1])
@@ -153,7 +169,7 @@ class Witnesses:
         return _HEAD.format(header=HEADER, origin=origin) + imports + gap + body
 
     def _app(self, cls: type[Any]) -> str:
-        return f"{self._import(cls.__module__)}.{_spelt(cls)}"
+        return f"{self._import(cls.__module__)}.{self._spelt(cls)}"
 
     def _copy(self, cls: type[Any]) -> str:
         return f"{self._import_own(FOLDER, self._homes[cls])}.{self._models[cls].name}"
@@ -284,19 +300,3 @@ def _has_new_type(tp: Any) -> bool:
 def _is_unspeakable(cls: type[Any]) -> bool:
     """A class that no annotation can name: one made inside of a function."""
     return "<locals>" in cls.__qualname__
-
-
-def _spelt(cls: type[Any]) -> str:
-    """A class as an annotation names it; a generic one with its arguments."""
-    generic = getattr(cls, "__pydantic_generic_metadata__", {})
-    origin = generic.get("origin")
-    if origin is None:
-        return cls.__qualname__
-    args = ", ".join(_plain(one) for one in generic["args"])
-    return f"{origin.__qualname__}[{args}]"
-
-
-def _plain(tp: Any) -> str:
-    if isinstance(tp, type):
-        return tp.__qualname__ if tp.__module__ == "builtins" else f"{tp.__module__}.{_spelt(tp)}"
-    return "typing.Any"

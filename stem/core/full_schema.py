@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic.json_schema import CoreRef, GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema, WithJsonSchema
+from pydantic_core import to_json
 
 #: The keyword. Under it, by name: bounds as pydantic names them (`ge`, `max_digits` ...); `keys` of a dict and what is
 #: `inner` behind a validator, as schemas; `names` of fields beside their aliases; the `kind` that JSON Schema shows as
@@ -101,7 +102,25 @@ _HIDES: Final[Any] = SkipJsonSchema
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 
 
-class FullSchema(GenerateJsonSchema):
+class SteadySchema(GenerateJsonSchema):
+    """Says the same of the same type in every process: defaults that are sets have an order."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return super().encode_default(_steady(dft))
+
+
+def _steady(value: Any) -> Any:
+    """A value in which sets are sorted lists, by their JSON."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(_steady, value), key=to_json)
+    if isinstance(value, Mapping):
+        return {key: _steady(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_steady(part) for part in value]
+    return value
+
+
+class FullSchema(SteadySchema):
     """Makes schemas with `BEYOND`; `json_schema_extra` of users is left out, for it can say anything."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -210,7 +229,7 @@ def _plain(schema: Any) -> tuple[Any, bool]:
     left.pop("pydantic_js_extra", None)
     for key in ("pydantic_js_functions", "pydantic_js_annotation_functions"):
         functions = [one for one in left.get(key, ()) if not isinstance(getattr(one, "__self__", None), _HIDES)]
-        adds = schema["type"] in _WITH_WORDS or _is_url(schema)
+        adds = _within_functions(schema) in _WITH_WORDS or _is_url(schema)
         replaced = replaced or any(not (adds and _is_pydantics(one)) for one in functions)
         if key in left:
             left[key] = functions
@@ -225,6 +244,13 @@ def _secret() -> str:
 def _core(schema: Any) -> str:
     """Twelve hex digits that stand for a core schema."""
     return hashlib.sha256(json.dumps(_opaque(schema), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _within_functions(schema: Any) -> str:
+    """The type of what a model's own validators stand around, which are said by themselves."""
+    while schema["type"].startswith("function-") and "schema" in schema:
+        schema = schema["schema"]
+    return str(schema["type"])
 
 
 def _is_url(schema: Any) -> bool:

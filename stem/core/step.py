@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from pydantic import BaseModel, ValidationError
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
 from stem.core.codec import ResultCodec, faults
+from stem.core.full_schema import SteadySchema
 from stem.core.options import retries
 from stem.core.retry import DEFAULT_POLICY, RetryPolicy
 from stem.core.schema import digest, result_schema
@@ -203,7 +203,7 @@ class StepCodec(ResultCodec):
     def __init__(self, returns: Any) -> None:
         super().__init__(returns)
         try:
-            self.digest = digest(result_schema(returns, generator=GenerateJsonSchema))
+            self.digest = digest(result_schema(returns, generator=SteadySchema))
         except ValueError:
             self.digest = ""
 

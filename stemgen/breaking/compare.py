@@ -38,7 +38,8 @@ def _task(name: str, old: TaskLock, new: TaskLock | None, compat: Compat) -> lis
     for schema, earlier in old.accepts.items():
         if schema not in {new.schema, *new.accepts}:  # the older side still read them, and jobs may have them
             found += reports(name, f"arguments of schema {schema}", differences(earlier, new.args))
-    found += reports(name, "result", [of_result(one) for one in differences(new.result, old.reads or old.result)])
+    if (new.result, new.reads) != (old.result, old.reads):  # what is written and what is read are spelled differently
+        found += reports(name, "result", [of_result(one) for one in differences(new.result, old.reads or old.result)])
     if compat == "full":
         found += reports(name, "arguments of new producers", [of_new(one) for one in differences(new.args, old.args)])
     if old.queue and old.queue != new.queue:

@@ -25,9 +25,10 @@ def _event(old: EventLock, new: Lock, compat: Compat) -> Iterator[Report]:
         yield Report("error", "EVENT_REMOVED", old.name, "", "$", _gone(old, new))
         return
     part = f"payload of the {old.kind}"
-    found = [_of_payload(one) for one in differences(old.payload, now.reads or now.payload)]
+    same = (old.payload, old.reads) == (now.payload, now.reads)  # what is written and read are spelled differently
+    found = [] if same else [_of_payload(one) for one in differences(old.payload, now.reads or now.payload)]
     yield from reports(old.name, part, found)
-    if compat == "full":
+    if compat == "full" and not same:
         others = [of_new(one) for one in differences(now.payload, old.reads or old.payload)]
         yield from reports(old.name, f"{part} of new producers", map(_of_payload, others))
 

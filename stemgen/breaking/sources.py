@@ -59,6 +59,8 @@ def _of_lock(lock: Lock) -> Older:
 
 
 def _from_git(ref: str, lock: Path, root: Path) -> Older:
+    if not ref.strip() or ref.startswith("-"):
+        raise StemgenError(f"--against git: needs a commit, a branch or a tag, as git:origin/main, found git:{ref}")
     place = lock.relative_to(root).as_posix()
     try:
         done = subprocess.run(  # noqa: S603

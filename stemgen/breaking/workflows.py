@@ -35,7 +35,8 @@ def _workflow(old: WorkflowLock, new: Lock, compat: Compat) -> Iterator[Report]:
     here = f"of version {old.version}"
     params = [_of_runs(one) for one in differences(old.params, now.params)]
     yield from reports(old.name, f"params {here}", params)
-    result = [of_result(one) for one in differences(now.result, old.reads or old.result)]
+    same = (now.result, now.reads) == (old.result, old.reads)  # what is written and read are spelled differently
+    result = [] if same else [of_result(one) for one in differences(now.result, old.reads or old.result)]
     yield from reports(old.name, f"result {here}", result)
     if compat == "full":
         others = [of_new(one) for one in differences(now.params, old.params)]

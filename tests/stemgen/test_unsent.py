@@ -114,6 +114,68 @@ def test_dropped_calls_are_found_and_no_others(tmp_path: Path) -> None:
     assert lines(tmp_path) == marked(APP)
 
 
+OTHER_PLACES: Final = """
+import pytest
+from app import charge, mail
+from app import *
+import app
+import deep.tasks
+import deep.tasks as deep_tasks
+
+def expressions(order, urgent):
+    urgent and charge.build(order)  # E
+    charge.build(order) if urgent else None  # E
+    [charge.build(one) for one in order]  # E
+    charge.build(order), mail.build(order)  # E
+    app.charge.build(order)  # E
+    flow.build(order)  # E
+    deep.tasks.charge.build(order)  # E
+    deep_tasks.charge.build(order)  # E
+    _ = charge.build(order)
+    kept = charge.build(order) if urgent else None
+    charge.build(order) and urgent
+    app.unknown.build(order)
+
+def hidden(charge, app):
+    charge.build(3)
+    app.charge.build(3)
+    for mail in charge:
+        mail.build(3)
+
+def refused(order):
+    with pytest.raises(ValueError):
+        charge.build(order)
+    with pytest.raises(ValueError) as caught:
+        charge.build(order).priority(10)
+    charge.build(order)  # E
+"""
+
+
+def test_dropped_calls_are_found_in_all_expressions_and_by_all_names(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("app.py", "deep/tasks.py"):
+        (tmp_path / name).write_text(APP)
+    (tmp_path / "uses.py").write_text(OTHER_PLACES)
+    assert sorted(set(lines(tmp_path / "uses.py"))) == marked(OTHER_PLACES)
+
+
+def test_a_package_without_workflows_is_known_and_found_where_the_project_writes_it(project: Project) -> None:
+    task = '@task("shop.nothing")\ndef nothing() -> None:\n    """Does nothing."""\n'
+    project.write({"app/__init__.py": "", "app/one.py": f"from stem import task\n\n\n{task}"})
+    project.generate()
+    lock = project.folder / "client/app_client/stem.lock.json"
+    said = json.loads(lock.read_text())
+    assert "workflows" not in said
+    project.write({"use.py": "from app_client import shop\n\nshop.nothing()\n"})
+    done = project.run("unsent")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "use.py:3: shop.nothing() is built and never sent" in done.stdout
+    lock.write_text("<<<<<<< HEAD")
+    done = project.run("unsent")
+    assert done.returncode == 2
+    assert "stem.lock.json is no JSON" in done.stderr
+
+
 def test_stubs_are_known_by_their_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Path(__file__).parents[2] / "examples/two_services/client"
     monkeypatch.syspath_prepend(str(client))

@@ -34,7 +34,7 @@ async def main() -> None:
         print(f"{run.id}: {(await run.result(timeout='20s')).label}")  # a Parcel
 
         try:
-            orders.charge(id="A-2", customer="ada", cents=0)  # refused here, before anything is sent
+            await orders.charge(id="A-2", customer="ada", cents=0).enqueue(app)  # refused before anything is sent
         except InvalidArgumentsError as fault:
             print(fault)
         print(f"worker code here: {'warehouse' in sys.modules}")
