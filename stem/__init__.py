@@ -58,10 +58,12 @@ if TYPE_CHECKING:
 
     # errors
     from stem.errors import ConfigError as ConfigError
+    from stem.errors import EngineError as EngineError
     from stem.errors import EngineRefusedError as EngineRefusedError
     from stem.errors import EngineUnavailableError as EngineUnavailableError
     from stem.errors import InvalidArgumentsError as InvalidArgumentsError
     from stem.errors import JobCancelled as JobCancelled
+    from stem.errors import JobError as JobError
     from stem.errors import JobFailed as JobFailed
     from stem.errors import LeaseLost as LeaseLost
     from stem.errors import PayloadTooLargeError as PayloadTooLargeError
@@ -101,10 +103,12 @@ else:
             "stem.core.settle": ["Signal"],
             "stem.errors": [
                 "ConfigError",
+                "EngineError",
                 "EngineRefusedError",
                 "EngineUnavailableError",
                 "InvalidArgumentsError",
                 "JobCancelled",
+                "JobError",
                 "JobFailed",
                 "LeaseLost",
                 "PayloadTooLargeError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Any, Generic, Self, TypedDict, TypeVar
@@ -27,7 +28,7 @@ from stem.core.options import Options
 from stem.core.queue import Queue
 from stem.core.registry import Registry, Workflows
 from stem.core.run import Event, Message
-from stem.core.sizes import MAX_PAYLOAD, MAX_RESULT
+from stem.core.sizes import MAX_PAYLOAD, MAX_RESULT, limit_of_bytes
 from stem.core.task import AnyTask, DeclaredTask
 from stem.core.unknown import UNKNOWN_FOR_MS
 from stem.core.workflow import AnyWorkflow, DeclaredWorkflow, WorkflowCall
@@ -95,7 +96,8 @@ class Stem(Generic[N_contra]):
         self._workflows = Workflows(workflows)
         self._queues: dict[str, Options] = {queue.name: queue.options for queue in map(_queue, queues)}
         self._middleware = tuple(middleware)
-        self._max_payload, self._max_result = max_payload, max_result
+        self._max_payload = limit_of_bytes(max_payload, "max_payload")
+        self._max_result = limit_of_bytes(max_result, "max_result")
         self._clock: Clock = SystemClock()
         self._store: MemoryStore | None = MemoryStore() if url.startswith("memory:") else None
         self._engine: Engine | None = None
@@ -269,7 +271,7 @@ class Stem(Generic[N_contra]):
         self,
         *,
         concurrency: int = 100,
-        queues: Sequence[str] = (),
+        queues: Sequence[str] | AbstractSet[str] = (),
         workflows: Sequence[str] | None = None,
         name: str = "",
         strict: bool = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
-from typing import TypeAlias, get_args
+from typing import Literal, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -29,7 +29,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     task: str
     queue: str
-    reason: str
+    reason: DeadReason
     died_at: datetime
     enqueued_at: datetime
     attempts: int
@@ -58,7 +58,7 @@ class DeadLettersView:
         *,
         queue: str = "",
         task: str = "",
-        reason: str = "",
+        reason: DeadReason | Literal[""] = "",
         since: datetime | None = None,
         before: datetime | None = None,
         limit: int = 50,
@@ -76,7 +76,7 @@ class DeadLettersView:
         *,
         queue: str = "",
         task: str = "",
-        reason: str = "",
+        reason: DeadReason | Literal[""] = "",
         since: datetime | None = None,
         before: datetime | None = None,
         delay: Duration = 0,
@@ -102,7 +102,7 @@ class DeadLettersView:
         *,
         queue: str = "",
         task: str = "",
-        reason: str = "",
+        reason: DeadReason | Literal[""] = "",
         since: datetime | None = None,
         before: datetime | None = None,
     ) -> int:
@@ -153,7 +153,7 @@ def _letter(stored: StoredLetter) -> DeadLetter:
         id=stored.id,
         task=stored.task,
         queue=stored.queue,
-        reason=stored.reason,
+        reason=cast("DeadReason", stored.reason),  # engines keep what core has decided
         died_at=instant(stored.died_at),
         enqueued_at=instant(stored.enqueued_at),
         attempts=record.attempts if record else stored.attempts,

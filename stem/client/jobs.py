@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 
@@ -17,6 +18,9 @@ from stem.core.duration import instant
 from stem.core.job import Job
 from stem.core.states import JobState
 from stem.errors import UnknownJobError
+
+#: Several states; a tuple, too, is named, because mypy reads one against its own type alone.
+JobStates: TypeAlias = tuple[JobState, ...] | list[JobState] | set[JobState] | frozenset[JobState]
 
 
 class JobsPage(msgspec.Struct, frozen=True):
@@ -42,23 +46,23 @@ class JobsView:
         return job_view(row, whole=True)
 
     async def list(
-        self, *, states: tuple[JobState, ...] = (), queue: str = "", task: str = "", limit: int = 50, cursor: str = ""
+        self, *, states: JobStates = (), queue: str = "", task: str = "", limit: int = 50, cursor: str = ""
     ) -> tuple[list[Job], str]:
         """A page of jobs, newest first, and the cursor of the next page ("" at the end)."""
         page = await self.page(states=states, queue=queue, task=task, limit=limit, cursor=cursor)
         return page.jobs, page.cursor
 
     async def page(
-        self, *, states: tuple[JobState, ...] = (), queue: str = "", task: str = "", limit: int = 50, cursor: str = ""
+        self, *, states: JobStates = (), queue: str = "", task: str = "", limit: int = 50, cursor: str = ""
     ) -> JobsPage:
         """The same, and how far back it looked: a page looks at 2,000 jobs at most, and may be short for that."""
         page_size(limit)
-        which = JobFilter(states=states, queue=queue, task=task)
+        which = JobFilter(states=tuple(states), queue=queue, task=task)
         page = await self._engine().jobs.page(which, limit=limit, cursor=cursor)
         back_to = None if page.back_to is None else instant(page.back_to)
         return JobsPage([job_view(row) for row in page.rows], page.cursor, page.looked, back_to)
 
-    async def all(self, *, states: tuple[JobState, ...] = (), queue: str = "", task: str = "") -> AsyncIterator[Job]:
+    async def all(self, *, states: JobStates = (), queue: str = "", task: str = "") -> AsyncIterator[Job]:
         """Every such job, page by page."""
         cursor = ""
         while True:

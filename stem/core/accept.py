@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from stem.core.codec import ArgumentsCodec, faults
 from stem.core.schema import arguments_schema, digest
 
+A_co = TypeVar("A_co", bound=BaseModel, covariant=True)
 
-class Upgradable(Protocol):
+
+class Upgradable(Protocol[A_co]):
     """An earlier argument model: a pydantic model with `upgrade()`, which gives the model of today."""
 
-    def upgrade(self) -> BaseModel: ...
+    def upgrade(self) -> A_co: ...
 
 
 class UnreadableError(Exception):

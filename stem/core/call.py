@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 from pydantic import BaseModel
@@ -56,7 +56,7 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
     def __repr__(self) -> str:
         return f"<call of {self.request.task.name} with {self.request.args!r}>"
 
-    def enqueue(self, app: Enqueuer) -> Coroutine[Any, Any, JobHandle[R_co]]:
+    def enqueue(self, app: Enqueuer) -> Coroutine[object, None, JobHandle[R_co]]:
         """Send it; the handle gives the result. Raises UniqueConflictError, PayloadTooLargeError."""
         return app.submit(self)
 
@@ -122,6 +122,8 @@ class TaskEnqueueBuilder(Composable[object, R_co]):
         unique_rule(rule)
         if not is_text(key):
             raise ConfigError(f"unique(key=) must be text, found {key!r}")
+        if rule is None and key:
+            raise ConfigError(f"unique(None) takes the rule away, so key={key!r} would be of no use")
         if rule is not None and rule.key is not None:
             check_unique_path(task.args_model, rule.key, f"unique of a call of {task.name!r}")
         return self._with(unique=rule, unique_key=key)

@@ -27,6 +27,8 @@ class Composable(Generic[In_contra, Out_co]):
 
     def then(self, after: Composable[Out_co, Next_co], /) -> Chain[In_contra, Next_co]:
         """This, then `after` with this one's result."""
+        if not isinstance(after, Composable):
+            raise ConfigError(f"a chain is of tasks and calls, as a.build(x) | b, found {after!r:.100}")
         return Chain((*_links(self), *_links(after)))
 
     def __or__(self, after: Composable[Out_co, Next_co], /) -> Chain[In_contra, Next_co]:

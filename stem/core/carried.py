@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
+from pydantic import BaseModel
 from pydantic_core import SchemaValidator, ValidationError, to_json
 
 
@@ -22,6 +23,7 @@ _BYTES_CURE: Final = (
     "or set ser_json_bytes and val_json_bytes to 'base64' in the model's config"
 )
 _OBJECT_CURE: Final = "JSON cannot carry this type; use a pydantic model or give the field a serializer and validator"
+_BARE_CURE: Final = "pydantic.BaseModel has no fields, so nothing of a value would be carried; name a model of your own"
 _NAN_CURE: Final = "the default is not a finite number, and JSON has no NaN or Infinity; use None instead"
 _MASK_CURE: Final = "JSON would carry only asterisks; use str, or give the field a serializer"
 _EXCLUDED_CURE: Final = "exclude=True keeps it from travelling, so the handler would not get it; take that away"
@@ -63,6 +65,8 @@ def _uncarried(schema: object, path: str, config: Mapping[str, object]) -> Itera
         yield path, _BYTES_CURE
     if kind in _OPAQUE:
         yield path, _OBJECT_CURE
+    if kind == "model" and schema.get("cls") is BaseModel:
+        yield path, _BARE_CURE
     if kind == "dict" and _kind_of(schema.get("keys_schema")) in _NO_KEYS:
         yield path, _KEY_CURE
     if kind in {"enum", "literal"} and (member := _lost_member(schema)) is not None:

@@ -33,18 +33,18 @@ class JobHandle(Protocol[R_co]):
         """What the enqueue found; with "held", `id` is the holder's."""
         ...
 
-    def result(self, timeout: Duration | None = None) -> Coroutine[Any, Any, R_co]:
+    def result(self, timeout: Duration | None = None) -> Coroutine[object, None, R_co]:
         """The value the task returned; waits without polling.
 
         Raises JobFailed, JobCancelled, ResultTimeout after `timeout`, ResultNotKept, UnknownJobError.
         """
         ...
 
-    def status(self) -> Coroutine[Any, Any, Job]:
+    def status(self) -> Coroutine[object, None, Job]:
         """The job as it stands; UnknownJobError when it is not known."""
         ...
 
-    def cancel(self, reason: str = "cancelled by the caller") -> Coroutine[Any, Any, bool]:
+    def cancel(self, reason: str = "cancelled by the caller") -> Coroutine[object, None, bool]:
         """Ask for the job to end. True: it is cancelled, or its worker was asked to end it; False: it had ended.
 
         A running job that ends by itself before it hears of it keeps its own end.
@@ -79,11 +79,11 @@ class SyncEnqueuer(Protocol):
 class Enqueuer(Protocol):
     """Whatever calls can be sent through: `Stem`, `Stem[TaskName]`, `FakeStem`, and a `TaskContext`'s app."""
 
-    def submit(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[Any, Any, JobHandle[R]]:
+    def submit(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[object, None, JobHandle[R]]:
         """Enqueue one call."""
         ...
 
-    def enqueue_many(self, calls: Iterable[TaskEnqueueBuilder[R]], /) -> Coroutine[Any, Any, list[JobHandle[R]]]:
+    def enqueue_many(self, calls: Iterable[TaskEnqueueBuilder[R]], /) -> Coroutine[object, None, list[JobHandle[R]]]:
         """Enqueue many calls in as few round trips as the engine needs; handles in the same order."""
         ...
 
@@ -142,11 +142,11 @@ class TaskContext(Protocol):
         """Stop here if the job was cancelled (JobCancelled) or its lease was lost (LeaseLost). Cheap."""
         ...
 
-    def extend_lease(self, by: Duration | None = None) -> Coroutine[Any, Any, None]:
+    def extend_lease(self, by: Duration | None = None) -> Coroutine[object, None, None]:
         """Hold the job for `by` from now, at least for its visibility timeout; LeaseLost when it is gone."""
         ...
 
-    def progress(self, percent: float, message: str = "", data: object = None) -> Coroutine[Any, Any, None]:
+    def progress(self, percent: float, message: str = "", data: object = None) -> Coroutine[object, None, None]:
         """Store how far the job is (0 to 100), visible to `status()`, `watch()` and the CLI. Also a heartbeat.
 
         A store that is away loses the note, and the job goes on.
@@ -157,7 +157,7 @@ class TaskContext(Protocol):
         """A key that is the same in every attempt of this job, for receivers that remember keys."""
         ...
 
-    def enqueue(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[Any, Any, JobHandle[R]]:
+    def enqueue(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[object, None, JobHandle[R]]:
         """Enqueue another call from here."""
         ...
 

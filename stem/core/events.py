@@ -83,7 +83,7 @@ class Topic(_Payload[E]):
             ttl_ms=self.ttl_ms,
         )
 
-    def emit(self, app: WorkflowClient, value: E, *, key: str = "", id: str = "") -> Coroutine[Any, Any, bool]:  # noqa: A002
+    def emit(self, app: WorkflowClient, value: E, *, key: str = "", id: str = "") -> Coroutine[object, None, bool]:  # noqa: A002
         """Tell everybody who waits, or will wait within `ttl`. False: it has been emitted before, and that one stays.
 
         All waiting runs are woken before this returns; should the caller die half-way, any worker wakes the rest.
@@ -109,7 +109,7 @@ class Mailbox(_Payload[E]):
         *,
         id: str = "",  # noqa: A002
         start: WorkflowCall[Any] | None = None,
-    ) -> Coroutine[Any, Any, bool]:
+    ) -> Coroutine[object, None, bool]:
         """Put it into the run's mailbox, read yet or not. False: a message of this `id` came before.
 
         UnknownRunError, RunEndedError when nobody would read it. With `start` the run is begun in the same step when it

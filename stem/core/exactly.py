@@ -11,13 +11,22 @@ class Exactly(Generic[T]):
     """Neither wider nor narrower; a type for checkers only, of which there are no values."""
 
 
-class Takes(Protocol[T]):
-    """A task or workflow whose arguments are of exactly this model."""
+class TakesArgs(Protocol[T]):
+    """A task whose arguments are of exactly this model."""
 
     @property
     def name(self) -> str: ...
     @property
     def exact_args(self) -> Exactly[T]: ...
+
+
+class TakesParams(Protocol[T]):
+    """A workflow whose parameters are of exactly this model."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def exact_params(self) -> Exactly[T]: ...
 
 
 class Gives(Protocol[T]):

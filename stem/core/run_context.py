@@ -39,18 +39,20 @@ class RunHandle(Protocol[R_co]):
         """What the start found: no such run, one that is there and was left alone, or one that had ended."""
         ...
 
-    def result(self, timeout: Duration | None = None) -> Coroutine[Any, Any, R_co]:
+    def result(self, timeout: Duration | None = None) -> Coroutine[object, None, R_co]:
         """What the workflow returned; waits without polling.
 
         Raises RunFailed, RunCancelled, RunTimeout after `timeout`, UnknownRunError.
         """
         ...
 
-    def status(self) -> Coroutine[Any, Any, Run]:
+    def status(self) -> Coroutine[object, None, Run]:
         """The run as it stands; UnknownRunError when it is not known."""
         ...
 
-    def cancel(self, reason: str = "cancelled by the caller", *, terminate: bool = False) -> Coroutine[Any, Any, bool]:
+    def cancel(
+        self, reason: str = "cancelled by the caller", *, terminate: bool = False
+    ) -> Coroutine[object, None, bool]:
         """Ask for the run to end; False: it had ended, or has failed and is being undone. `terminate`: at once, without that."""
         ...
 
@@ -62,15 +64,17 @@ class RunHandle(Protocol[R_co]):
 class WorkflowClient(Protocol):
     """Whatever runs can be started and events emitted through: `Stem`, `FakeStem`."""
 
-    def start_run(self, call: WorkflowCall[R], /) -> Coroutine[Any, Any, RunHandle[R]]:
+    def start_run(self, call: WorkflowCall[R], /) -> Coroutine[object, None, RunHandle[R]]:
         """Start one run; what `call.start(app)` does."""
         ...
 
-    def emit_event(self, event: Event, /) -> Coroutine[Any, Any, bool]:
+    def emit_event(self, event: Event, /) -> Coroutine[object, None, bool]:
         """Emit; what `topic.emit(app, ...)` does."""
         ...
 
-    def send_message(self, message: Message, start: WorkflowCall[Any] | None = None, /) -> Coroutine[Any, Any, bool]:
+    def send_message(
+        self, message: Message, start: WorkflowCall[Any] | None = None, /
+    ) -> Coroutine[object, None, bool]:
         """Send; what `mailbox.send(app, ...)` does."""
         ...
 
@@ -89,7 +93,7 @@ class Child(Protocol[R_co]):
 
     @property
     def id(self) -> str: ...
-    def result(self) -> Coroutine[Any, Any, R_co]:
+    def result(self) -> Coroutine[object, None, R_co]:
         """What the child returned. Raises RunFailed, RunCancelled."""
         ...
 
@@ -143,16 +147,28 @@ class StepContext(Protocol):
         """
         ...
 
-    def sleep(self, duration: Duration, *, data: object = True) -> Coroutine[Any, Any, None]:
+    def sleep(self, duration: Duration, *, data: object = True) -> Coroutine[object, None, None]:
         """Leave the step, and come back to its beginning after `duration`: see `take_resume_data`.
 
         A sleep that is over is passed: without `take_resume_data` the code simply goes on behind it.
         """
         ...
 
+    @overload
+    def wait_event(self, event: Topic[E], *, key: str = ..., deadline: None = None) -> Coroutine[object, None, E]: ...
+    @overload
     def wait_event(
-        self, topic: Topic[E] | Mailbox[E], *, key: str = "", deadline: datetime | Duration | None = None
-    ) -> Coroutine[Any, Any, E | Timeout]:
+        self, event: Topic[E], *, key: str = ..., deadline: datetime | Duration | None
+    ) -> Coroutine[object, None, E | Timeout]: ...
+    @overload
+    def wait_event(self, event: Mailbox[E], *, deadline: None = None) -> Coroutine[object, None, E]: ...
+    @overload
+    def wait_event(
+        self, event: Mailbox[E], *, deadline: datetime | Duration | None
+    ) -> Coroutine[object, None, E | Timeout]: ...
+    def wait_event(
+        self, event: Topic[Any] | Mailbox[Any], *, key: str = "", deadline: datetime | Duration | None = None
+    ) -> Coroutine[object, None, Any]:
         """Leave the step, and come back to its beginning when the event has come or the deadline passed.
 
         A wait that is over is passed, and gives the payload, or Timeout.
@@ -170,10 +186,12 @@ class Steps(Protocol):
     @overload
     def step(
         self, name: str, fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, R]: ...
+    ) -> Coroutine[object, None, R]: ...
     @overload
-    def step(self, name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
-    def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def step(
+        self, name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[object, None, R]: ...
+    def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[object, None, Any]:
         """Call `fn`, once and for ever: its result is stored, and every replay gets it from there.
 
         `fn` may be a plain function; it runs in a thread then. Raises StepFailed after all attempts.
@@ -188,12 +206,12 @@ class Steps(Protocol):
         /,
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> Coroutine[Any, Any, R]: ...
+    ) -> Coroutine[object, None, R]: ...
     @overload
     def step_in(
         self, name: str, fn: Callable[Concatenate[StepContext, P], R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, R]: ...
-    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, R]: ...
+    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[object, None, Any]:
         """The same for a function that takes a StepContext first."""
         ...
 
@@ -247,6 +265,7 @@ class Gather(Branches, Protocol):
     def options(
         self,
         *,
+        compensate: None = None,
         auto_version: bool = ...,
         max_retries: int = ...,
         retry: RetryPolicy = ...,
@@ -266,13 +285,13 @@ class Gather(Branches, Protocol):
         ...
 
     @overload
-    def wait(self, event: Topic[E], /, *, key: str = ...) -> Pending[E]: ...
+    def wait(self, event: Topic[E], /, *, key: str = ..., timeout: None = None) -> Pending[E]: ...
     @overload
-    def wait(self, event: Topic[E], /, *, key: str = ..., timeout: Duration) -> Pending[E | Timeout]: ...
+    def wait(self, event: Topic[E], /, *, key: str = ..., timeout: Duration | None) -> Pending[E | Timeout]: ...
     @overload
-    def wait(self, event: Mailbox[E], /) -> Pending[E]: ...
+    def wait(self, event: Mailbox[E], /, *, timeout: None = None) -> Pending[E]: ...
     @overload
-    def wait(self, event: Mailbox[E], /, *, timeout: Duration) -> Pending[E | Timeout]: ...
+    def wait(self, event: Mailbox[E], /, *, timeout: Duration | None) -> Pending[E | Timeout]: ...
     def wait(self, event: Topic[Any] | Mailbox[Any], /, *, key: str = "", timeout: Duration | None = None) -> Any:
         """A wait beside others."""
         ...
@@ -325,6 +344,7 @@ class WorkflowContext(Steps, Protocol):
     def options(
         self,
         *,
+        compensate: None = None,
         auto_version: bool = ...,
         max_retries: int = ...,
         retry: RetryPolicy = ...,
@@ -340,27 +360,29 @@ class WorkflowContext(Steps, Protocol):
         """
         ...
 
-    def sleep(self, name: str, duration: Duration, /) -> Coroutine[Any, Any, None]:
+    def sleep(self, name: str, duration: Duration, /) -> Coroutine[object, None, None]:
         """Wait durably: the worker, its slot and its memory are let go."""
         ...
 
     @overload
-    def wait(self, event: Topic[E], /, *, key: str = ...) -> Coroutine[Any, Any, E]: ...
+    def wait(self, event: Topic[E], /, *, key: str = ..., timeout: None = None) -> Coroutine[object, None, E]: ...
     @overload
-    def wait(self, event: Topic[E], /, *, key: str = ..., timeout: Duration) -> Coroutine[Any, Any, E | Timeout]: ...
+    def wait(
+        self, event: Topic[E], /, *, key: str = ..., timeout: Duration | None
+    ) -> Coroutine[object, None, E | Timeout]: ...
     @overload
-    def wait(self, event: Mailbox[E], /) -> Coroutine[Any, Any, E]: ...
+    def wait(self, event: Mailbox[E], /, *, timeout: None = None) -> Coroutine[object, None, E]: ...
     @overload
-    def wait(self, event: Mailbox[E], /, *, timeout: Duration) -> Coroutine[Any, Any, E | Timeout]: ...
+    def wait(self, event: Mailbox[E], /, *, timeout: Duration | None) -> Coroutine[object, None, E | Timeout]: ...
     def wait(self, event: Topic[Any] | Mailbox[Any], /, *, key: str = "", timeout: Duration | None = None) -> Any:
         """The payload of the event, emitted before, now or later; `Timeout` when `timeout` has passed without it."""
         ...
 
-    def call(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[Any, Any, R]:
+    def call(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[object, None, R]:
         """Run a job on any worker and wait for its result, durably. Raises JobFailed, JobCancelled."""
         ...
 
-    def run(self, call: WorkflowCall[R], /, *, on_cancel: OnParentEnd = "cancel") -> Coroutine[Any, Any, R]:
+    def run(self, call: WorkflowCall[R], /, *, on_cancel: OnParentEnd = "cancel") -> Coroutine[object, None, R]:
         """Run a child and wait for its result. Raises RunFailed, RunCancelled.
 
         `on_cancel`: what becomes of the child when this run fails or is cancelled: it is cancelled too, left alone
@@ -368,19 +390,21 @@ class WorkflowContext(Steps, Protocol):
         """
         ...
 
-    def start(self, call: WorkflowCall[R], /, *, on_cancel: OnParentEnd = "cancel") -> Coroutine[Any, Any, Child[R]]:
+    def start(
+        self, call: WorkflowCall[R], /, *, on_cancel: OnParentEnd = "cancel"
+    ) -> Coroutine[object, None, Child[R]]:
         """Start a child and go on."""
         ...
 
-    def enqueue(self, call: TaskEnqueueBuilder[Any], /) -> Coroutine[Any, Any, str]:
+    def enqueue(self, call: TaskEnqueueBuilder[Any], /) -> Coroutine[object, None, str]:
         """Enqueue a job, once, and go on; its id."""
         ...
 
-    def emit(self, topic: Topic[E], value: E, /, *, key: str = "") -> Coroutine[Any, Any, None]:
+    def emit(self, topic: Topic[E], value: E, /, *, key: str = "") -> Coroutine[object, None, None]:
         """Emit an event, once."""
         ...
 
-    def send(self, mailbox: Mailbox[E], run_id: str, value: E, /) -> Coroutine[Any, Any, None]:
+    def send(self, mailbox: Mailbox[E], run_id: str, value: E, /) -> Coroutine[object, None, None]:
         """Send a message to another run, once; one that has ended does not read it."""
         ...
 
@@ -390,9 +414,20 @@ class WorkflowContext(Steps, Protocol):
         """
         ...
 
+    @overload
+    def transaction(  # type: ignore[overload-overlap]  # an async def is refused: a checker says so where it is awaited
+        self,
+        name: str,
+        fn: Callable[Concatenate[Transaction, P], Coroutine[Any, Any, object]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None: ...
+    @overload
     def transaction(
         self, name: str, fn: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, R]:
+    ) -> Coroutine[object, None, R]: ...
+    def transaction(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """A step whose SQL and checkpoint are one transaction of the store: done exactly once, whatever crashes.
 
         SQLite: `fn` is a plain function that is given the file's connection; it must be brief, for it holds the write
@@ -400,7 +435,7 @@ class WorkflowContext(Steps, Protocol):
         """
         ...
 
-    def patched(self, name: str) -> Coroutine[Any, Any, bool]:
+    def patched(self, name: str) -> Coroutine[object, None, bool]:
         """Whether the new code is for this run: True for runs that come here for the first time, False for those that
         have gone on beyond this place with the old code. The answer is recorded.
         """
@@ -418,11 +453,11 @@ class Compensated(Generic[R_contra]):
         /,
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> Coroutine[Any, Any, R]: ...
+    ) -> Coroutine[object, None, R]: ...
     @overload
     def step(
         self: Compensated[object], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, R]: ...
+    ) -> Coroutine[object, None, R]: ...
     @overload
     def step(
         self: Compensated[R | None],
@@ -431,21 +466,61 @@ class Compensated(Generic[R_contra]):
         /,
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> Coroutine[Any, Any, R]: ...
+    ) -> Coroutine[object, None, R]: ...
     @overload
     def step(
         self: Compensated[R | None], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, R]: ...
+    ) -> Coroutine[object, None, R]: ...
     @overload
     def step(
         self: Compensated[R], name: str, fn: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, R]: ...
+    ) -> Coroutine[object, None, R]: ...
     @overload
     def step(
         self: Compensated[R], name: str, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, R]: ...
-    def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    ) -> Coroutine[object, None, R]: ...
+    def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[object, None, Any]:
         """As `ctx.step`; when the run fails or is cancelled later, what was done is undone, the last first."""
+        raise NotImplementedError
+
+    @overload
+    def step_in(
+        self: Compensated[object],
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Coroutine[object, None, R]: ...
+    @overload
+    def step_in(
+        self: Compensated[object],
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], R],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Coroutine[object, None, R]: ...
+    @overload
+    def step_in(
+        self: Compensated[R],
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Coroutine[object, None, R]: ...
+    @overload
+    def step_in(
+        self: Compensated[R],
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], R],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Coroutine[object, None, R]: ...
+    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[object, None, Any]:
+        """The same for a function that takes a StepContext first."""
         raise NotImplementedError
 
 
@@ -493,6 +568,46 @@ class CompensatedBranches(Generic[R_contra]):
     ) -> Pending[R]: ...
     def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Pending[Any]:
         """As `g.step`."""
+        raise NotImplementedError
+
+    @overload
+    def step_in(
+        self: CompensatedBranches[object],
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]: ...
+    @overload
+    def step_in(
+        self: CompensatedBranches[object],
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], R],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]: ...
+    @overload
+    def step_in(
+        self: CompensatedBranches[R],
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]: ...
+    @overload
+    def step_in(
+        self: CompensatedBranches[R],
+        name: str,
+        fn: Callable[Concatenate[StepContext, P], R],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Pending[R]: ...
+    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Pending[Any]:
+        """The same for a function that takes a StepContext first."""
         raise NotImplementedError
 
 

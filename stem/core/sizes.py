@@ -27,6 +27,13 @@ MAX_META_SIZE: Final = 16_384
 MAX_PROGRESS_SIZE: Final = 16_384
 
 
+def limit_of_bytes(value: int, what: str) -> int:
+    """The limit as it was given; ConfigError when it is no number of bytes."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{what} must be a number of bytes, 1 or more, found {value!r}")
+    return value
+
+
 def check_header(name: str, value: str) -> None:
     """ConfigError when one header is too long."""
     for what, text, most in (("name", name, MAX_HEADER_NAME), ("value", value, MAX_HEADER_VALUE)):

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, overload
 
 from pydantic import BaseModel
@@ -127,10 +127,10 @@ class TaskDefinition(Composable[A_contra, R_co]):
         return TaskEnqueueBuilder(Request(task=self, args=given))
 
     @overload
-    def enqueue(self: TaskDefinition[NoArgs, R], app: Enqueuer, /) -> Coroutine[Any, Any, JobHandle[R]]: ...
+    def enqueue(self: TaskDefinition[NoArgs, R], app: Enqueuer, /) -> Coroutine[object, None, JobHandle[R]]: ...
     @overload
-    def enqueue(self, app: Enqueuer, args: A_contra, /) -> Coroutine[Any, Any, JobHandle[R_co]]: ...
-    def enqueue(self, app: Enqueuer, args: Any = None, /) -> Coroutine[Any, Any, JobHandle[Any]]:
+    def enqueue(self, app: Enqueuer, args: A_contra, /) -> Coroutine[object, None, JobHandle[R_co]]: ...
+    def enqueue(self, app: Enqueuer, args: Any = None, /) -> Coroutine[object, None, JobHandle[Any]]:
         """Send a call with these arguments and no other options."""
         call: TaskEnqueueBuilder[Any] = self.build(args)
         return app.submit(call)
@@ -214,7 +214,7 @@ class DeclaredTask(TaskDefinition[A_contra, R_co]):
 class AsyncTask(DeclaredTask[A_contra, R_co], Generic[P, A_contra, R_co]):
     """What `@task` gives for an `async def` handler: still callable as it was, for tests."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R_co]:
         made: Coroutine[Any, Any, R_co] = self.fn(*args, **kwargs)
         return made
 
@@ -232,12 +232,20 @@ AnyTask: TypeAlias = TaskDefinition[Any, Any]
 AnyDeclared: TypeAlias = DeclaredTask[Any, Any]
 
 
+class NotATask:
+    """What a checker sees where `@task` decorates what no worker could run: it has nothing of a task. There are none."""
+
+
 class TaskDecorator(Protocol):
-    """The eight shapes of a handler. The order is semantics: a handler whose argument has a default also matches
-    the shorter shape, so longer shapes come first. The sync `(args)` comes once more at the end: when no shape
+    """What is no handler, and the eight shapes of one. The order is semantics: a handler whose argument has a default also
+    matches the shorter shape, so longer shapes come first. The sync `(args)` comes once more at the end: when no shape
     fits, checkers explain the last one.
     """
 
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, fn: AsyncTask[..., Any, Any] | SyncTask[..., Any, Any] | type[Any], /
+    ) -> NotATask: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # the overlap with the sync twin is intended
         self, fn: Callable[[TaskContext, A], Coroutine[Any, Any, R]], /
@@ -254,6 +262,10 @@ class TaskDecorator(Protocol):
     def __call__(  # type: ignore[overload-overlap]
         self, fn: Callable[[], Coroutine[Any, Any, R]], /
     ) -> AsyncTask[[], NoArgs, R]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, fn: Callable[..., Iterator[Any] | AsyncIterator[Any]], /
+    ) -> NotATask: ...
     @overload
     def __call__(self, fn: Callable[[TaskContext, A], R], /) -> SyncTask[[TaskContext, A], A, R]: ...
     @overload
@@ -307,7 +319,7 @@ def task(
     ignore_result: bool = False,
     at_most_once: bool = False,
     isolate: bool = False,
-    accepts: Sequence[type[Upgradable]] = (),
+    accepts: Sequence[type[Upgradable[BaseModel]]] = (),
     stub: str = "",
     tags: Sequence[str] = (),
     description: str = "",
@@ -462,7 +474,21 @@ def _accepts_problems(name: str, found: object, args: type[BaseModel]) -> list[s
     if not is_model(found) or found is args or not callable(getattr(found, "upgrade", None)):
         wanted = f"earlier argument models, each with a method upgrade() that gives {args.__name__}"
         return [f"task {name!r}: accepts is of {wanted}; found {found!r}"]
+    gives = _said_result(found)
+    if is_model(gives) and not issubclass(gives, args):
+        where = f"{found.__name__}.upgrade()"
+        return [
+            f"task {name!r}: {where} must give {args.__name__}, the model of the handler; it gives {gives.__name__}"
+        ]
     return []
+
+
+def _said_result(model: type[BaseModel]) -> object:
+    """What `upgrade()` says that it gives; None when it does not say, or nobody can read it yet."""
+    try:
+        return typing.get_type_hints(model.upgrade).get("return")  # type: ignore[attr-defined]
+    except (NameError, AttributeError, TypeError):
+        return None
 
 
 def args_problems(name: str, args: object, options: TaskOptions | None, *, what: str = "task") -> list[str]:

@@ -8,11 +8,12 @@ import sys
 import typing
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeAlias, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypedDict, TypeVar, overload
 
 import msgspec
 from pydantic import BaseModel
 from typing_extensions import ParamSpec, TypeForm, Unpack
+from typing_extensions import TypeVar as DefaultTypeVar
 
 from stem.core.codec import ArgumentsCodec, NoArgs, ResultCodec
 from stem.core.duration import Duration, instant_ms, milliseconds
@@ -23,7 +24,15 @@ from stem.core.replay import OnChange
 from stem.core.run import KEEP_MS, SHORTEST_KEEP_MS, IfExists
 from stem.core.run_context import RunHandle, WorkflowClient, WorkflowContext
 from stem.core.schema import arguments_schema, digest
-from stem.core.task import args_problems, is_model, known_options, name_problems, no_option, result_problems, type_name
+from stem.core.task import (
+    args_problems,
+    is_model,
+    known_options,
+    name_problems,
+    no_option,
+    result_problems,
+    type_name,
+)
 from stem.errors import ConfigError, InvalidArgumentsError
 
 P = ParamSpec("P")
@@ -31,6 +40,8 @@ R = TypeVar("R")
 A = TypeVar("A", bound=BaseModel)
 A_contra = TypeVar("A_contra", bound=BaseModel, contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
+#: What a clean-up takes; where there is none, it would take anything.
+W = DefaultTypeVar("W", bound=BaseModel, default=BaseModel)
 
 #: How long the clean-up of a cancelled run may take.
 CLEANUP_MS: Final = 300_000
@@ -136,7 +147,7 @@ class WorkflowCall(Generic[R_co]):
     def __repr__(self) -> str:
         return f"<run of {self.request.workflow.name} with {self.request.params!r}>"
 
-    def start(self, app: WorkflowClient) -> Coroutine[Any, Any, RunHandle[R_co]]:
+    def start(self, app: WorkflowClient) -> Coroutine[object, None, RunHandle[R_co]]:
         """Start it; the handle gives the result."""
         return app.start_run(self)
 
@@ -205,7 +216,7 @@ class WorkflowDefinition(Generic[A_contra, R_co]):
     if TYPE_CHECKING:
 
         @property
-        def exact_args(self) -> Exactly[A_contra]:
+        def exact_params(self) -> Exactly[A_contra]:
             """The same as `args`, for a checker that must not widen it."""
             ...
 
@@ -266,14 +277,14 @@ class WorkflowDefinition(Generic[A_contra, R_co]):
     @overload
     def start(
         self: WorkflowDefinition[NoArgs, R], app: WorkflowClient, /, **said: Unpack[StartWords]
-    ) -> Coroutine[Any, Any, RunHandle[R]]: ...
+    ) -> Coroutine[object, None, RunHandle[R]]: ...
     @overload
     def start(
         self, app: WorkflowClient, params: A_contra, /, **said: Unpack[StartWords]
-    ) -> Coroutine[Any, Any, RunHandle[R_co]]: ...
+    ) -> Coroutine[object, None, RunHandle[R_co]]: ...
     def start(
         self, app: WorkflowClient, params: Any = None, /, **said: Unpack[StartWords]
-    ) -> Coroutine[Any, Any, RunHandle[Any]]:
+    ) -> Coroutine[object, None, RunHandle[Any]]:
         """Start a run. `id` makes it happen once; see WorkflowCall for `if_exists`, `delay` and `at`."""
         call: WorkflowCall[Any] = self.build(params)
         if "id" in said:
@@ -356,7 +367,7 @@ class ScriptWorkflow(DeclaredWorkflow[A_contra, R_co], Generic[P, A_contra, R_co
         self.__module__ = fn.__module__
         self.__name__, self.__qualname__, self.__wrapped__ = fn.__name__, fn.__qualname__, fn
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R_co]:
         return self.fn(*args, **kwargs)
 
     @property
@@ -381,62 +392,34 @@ class RunShape(typing.NamedTuple):
     returns: object
 
 
-class WorkflowDecorator(Protocol):
-    """The two shapes of a workflow's function."""
+class NotAWorkflow:
+    """What a checker sees where `@workflow` decorates what no worker could run. There are none."""
+
+
+class WorkflowDecorator(Generic[A_contra]):
+    """A workflow twice, which is none, and the two shapes of a workflow's function; `A_contra` are the parameters that its
+    `on_cancel` takes.
+    """
 
     @overload
+    def __call__(self, fn: ScriptWorkflow[..., Any, Any], /) -> NotAWorkflow: ...
+    @overload
     def __call__(
-        self, fn: Callable[[WorkflowContext, A], Coroutine[Any, Any, R]], /
+        self: WorkflowDecorator[BaseModel], fn: Callable[[WorkflowContext, A], Coroutine[Any, Any, R]], /
     ) -> ScriptWorkflow[[WorkflowContext, A], A, R]: ...
     @overload
     def __call__(
-        self, fn: Callable[[WorkflowContext], Coroutine[Any, Any, R]], /
-    ) -> ScriptWorkflow[[WorkflowContext], NoArgs, R]: ...
-
-
-class ScriptWords(TypedDict, total=False):
-    """The options of `@workflow` beside `on_cancel`."""
-
-    version: int
-    cancel_after: Duration | None
-    max_suspend: Duration | None
-    visibility_timeout: Duration
-    keep: Duration
-    cancel_budget: Duration
-    on_change: OnChange
-    stub: str
-    description: str
-
-
-class CleansUp(Generic[A_contra]):
-    """A WorkflowDecorator for functions whose parameters the `on_cancel` takes too."""
-
-    @overload
-    def __call__(
-        self: CleansUp[BaseModel], fn: Callable[[WorkflowContext, A], Coroutine[Any, Any, R]], /
+        self: WorkflowDecorator[A], fn: Callable[[WorkflowContext, A], Coroutine[Any, Any, R]], /
     ) -> ScriptWorkflow[[WorkflowContext, A], A, R]: ...
     @overload
     def __call__(
-        self: CleansUp[A], fn: Callable[[WorkflowContext, A], Coroutine[Any, Any, R]], /
-    ) -> ScriptWorkflow[[WorkflowContext, A], A, R]: ...
-    @overload
-    def __call__(
-        self: CleansUp[NoArgs], fn: Callable[[WorkflowContext], Coroutine[Any, Any, R]], /
+        self: WorkflowDecorator[NoArgs], fn: Callable[[WorkflowContext], Coroutine[Any, Any, R]], /
     ) -> ScriptWorkflow[[WorkflowContext], NoArgs, R]: ...
     def __call__(self, fn: Callable[..., Any], /) -> Any:
-        """As WorkflowDecorator."""
+        """Never called: what `workflow(...)` gives is a function of this type."""
         raise NotImplementedError
 
 
-@overload
-def workflow(
-    name: str,
-    *,
-    on_cancel: Callable[[WorkflowContext, A], Coroutine[Any, Any, object]],
-    **options: Unpack[ScriptWords],
-) -> CleansUp[A]: ...
-@overload
-def workflow(name: str, *, on_cancel: None = None, **options: Unpack[ScriptWords]) -> WorkflowDecorator: ...
 @known_options("@workflow")
 def workflow(
     name: str,
@@ -444,14 +427,14 @@ def workflow(
     version: int = 1,
     cancel_after: Duration | None = None,
     max_suspend: Duration | None = None,
-    on_cancel: Cleanup | None = None,
+    on_cancel: Callable[[WorkflowContext, W], Coroutine[Any, Any, object]] | None = None,
     cancel_budget: Duration = CLEANUP_MS / 1000,
     on_change: OnChange = "block",
     visibility_timeout: Duration = DEFAULT_LEASE_MS / 1000,
     keep: Duration = KEEP_MS / 1000,
     stub: str = "",
     description: str = "",
-) -> Any:
+) -> WorkflowDecorator[W]:
     """Declare a workflow: an `async def` that takes `(ctx: WorkflowContext, params: <your pydantic model>)` or `(ctx)`.
 
     Only declares: nothing is registered until an app collects it. ConfigError says what is wrong.
@@ -489,7 +472,7 @@ def workflow(
         shape = read_run_shape(fn, sys._getframe(1).f_locals)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         return ScriptWorkflow(name, fn, shape, options, on_cancel)
 
-    return declare
+    return typing.cast("WorkflowDecorator[W]", declare)
 
 
 def _shown(fn: object) -> str:

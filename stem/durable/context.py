@@ -146,7 +146,10 @@ class Context:
         """The same, of a step that is done beside others."""
         return Inside(self._x, doing, branch=True)
 
-    async def transaction(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def transaction(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return self._transact(name, fn, args, kwargs)
+
+    async def _transact(self, name: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.enter()
         if inspect.iscoroutinefunction(fn):
             raise ConfigError(f"ctx.transaction calls a plain function, found the async {qualified(fn)}")
@@ -391,10 +394,10 @@ class Optioned:
     def __init__(self, context: Context, options: StepOptions) -> None:
         self._context, self.options = context, options
 
-    def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[object, None, Any]:
         return self._context.step_with(self.options, name, fn, args, kwargs, inside=False)
 
-    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def step_in(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Coroutine[object, None, Any]:
         return self._context.step_with(self.options, name, fn, args, kwargs, inside=True)
 
 

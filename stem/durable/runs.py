@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias, TypedDict, TypeVar, overload
 
 from pydantic import ValidationError
+from typing_extensions import Unpack
 
 from stem.contracts.engine import Engine
 from stem.contracts.workflows import RunDetail, RunFilter
 from stem.core.codec import faults
 from stem.core.cursor import page_size
+from stem.core.duration import Duration
 from stem.core.events import Mailbox, Topic
 from stem.core.registry import Workflows
-from stem.core.run import CLEANUP, RunState, box_topic, event_topic
+from stem.core.run import CLEANUP, IfExists, RunState, box_topic, event_topic
 from stem.core.run_view import MessageView, Run
 from stem.core.step import undo_key
 from stem.core.workflow import WorkflowCall
@@ -23,6 +26,22 @@ from stem.durable.explain import Finding, doctor, explain
 from stem.durable.handle import DurableHandle, cancel_run, settle_down
 from stem.durable.views import WaiterView, message_view, run_view, waiter_view
 from stem.errors import ConfigError, InvalidArgumentsError, RunError, UnknownRunError
+
+E = TypeVar("E")
+
+#: As of jobs: a tuple, too, is named, because mypy reads one against its own type alone.
+RunStates: TypeAlias = tuple[RunState, ...] | list[RunState] | set[RunState] | frozenset[RunState]
+
+
+class StartOptions(TypedDict, total=False):
+    """What a start by name may say, as the methods of a call do."""
+
+    id: str
+    if_exists: IfExists
+    delay: Duration
+    at: datetime
+    cancel_after: Duration | None
+    max_suspend: Duration | None
 
 
 class WorkflowsView:
@@ -35,14 +54,14 @@ class WorkflowsView:
 
     # ---------------------------------------------------------------- starting
 
-    async def start(self, workflow: str, params: Mapping[str, object] | None = None, **said: Any) -> DurableHandle[Any]:
-        """Start by name, for scripts; `said` as of `workflow.start`. UnknownWorkflowError, InvalidArgumentsError."""
+    async def start(
+        self, workflow: str, params: Mapping[str, object] | None = None, **options: Unpack[StartOptions]
+    ) -> DurableHandle[Any]:
+        """Start by name, for scripts; options as of `workflow.start`. UnknownWorkflowError, InvalidArgumentsError."""
         call = self.call(workflow, params)
-        for word, value in said.items():
-            if word not in {"id", "if_exists", "delay", "at", "cancel_after", "max_suspend"}:
-                raise ConfigError(
-                    f"a start has no option {word!r}: id, if_exists, delay, at, cancel_after, max_suspend"
-                )
+        for word, value in options.items():
+            if word not in StartOptions.__annotations__:
+                raise ConfigError(f"a start has no option {word!r}: {', '.join(StartOptions.__annotations__)}")
             call = getattr(call, word)(value)
         return await self._client().start(call)
 
@@ -60,21 +79,21 @@ class WorkflowsView:
         """A handle on a run that was started elsewhere; its result comes as plain JSON values."""
         return DurableHandle(self._engine(), run, None)
 
-    async def wait(self, run: str, timeout: Any = None) -> Any:  # noqa: ASYNC109 - as of handles
+    async def wait(self, run: str, timeout: Duration | None = None) -> Any:  # noqa: ASYNC109 - as of handles
         """The result of a run, as plain JSON values; errors as of `RunHandle.result`."""
         return await self.handle(run).result(timeout)
 
     # ---------------------------------------------------------------- telling
 
-    async def emit(self, topic: Topic[Any], value: Any, *, key: str = "", id: str = "") -> bool:  # noqa: A002
+    async def emit(self, topic: Topic[E], value: E, *, key: str = "", id: str = "") -> bool:  # noqa: A002
         """As `topic.emit(app, ...)`."""
         return await self._client().emit(topic.event(value, key=key, id=id))
 
     async def emit_or_start(
         self,
-        mailbox: Mailbox[Any],
+        mailbox: Mailbox[E],
         run: str,
-        value: Any,
+        value: E,
         start: WorkflowCall[Any],
         *,
         id: str = "",  # noqa: A002
@@ -137,7 +156,7 @@ class WorkflowsView:
     async def list(
         self,
         *,
-        states: tuple[RunState, ...] = (),
+        states: RunStates = (),
         workflow: str = "",
         parent: str = "",
         limit: int = 50,
@@ -145,13 +164,11 @@ class WorkflowsView:
     ) -> tuple[list[Run], str]:
         """A page of runs, the newest first, and the cursor of the next page ("" at the end)."""
         page_size(limit)
-        which = RunFilter(states=states, workflow=workflow, parent=parent)
+        which = RunFilter(states=tuple(states), workflow=workflow, parent=parent)
         rows, more = await self._engine().workflows.page(which, limit=limit, cursor=cursor)
         return [run_view(row) for row in rows], more
 
-    async def all(
-        self, *, states: tuple[RunState, ...] = (), workflow: str = "", parent: str = ""
-    ) -> AsyncIterator[Run]:
+    async def all(self, *, states: RunStates = (), workflow: str = "", parent: str = "") -> AsyncIterator[Run]:
         """Every such run, page by page."""
         cursor = ""
         while True:
@@ -161,15 +178,25 @@ class WorkflowsView:
             if not cursor:
                 return
 
+    @overload
+    async def watchers(self, event: Topic[Any] | str, *, key: str | None = None) -> Sequence[WaiterView]: ...
+    @overload
+    async def watchers(self, event: Mailbox[Any]) -> Sequence[WaiterView]: ...
     async def watchers(self, event: Topic[Any] | Mailbox[Any] | str, *, key: str | None = None) -> Sequence[WaiterView]:
-        """Runs that wait for this event, of one key or of all; the longest first, at most 1,000."""
+        """Runs that wait for this event, of one key or of all; the longest first, at most 1,000. A mailbox has no keys."""
         if isinstance(event, Mailbox):
+            if key is not None:
+                raise ConfigError(f"the mailbox {event.name!r} has no keys: leave key={key!r} away")
             topic = box_topic(event.name)
         else:
             topic = event_topic(event.name if isinstance(event, Topic) else event, key or "")
         return [waiter_view(one) for one in await self._engine().workflows.waiters(topic, limit=1_000)]
 
-    async def runs_waiting_on(self, event: Topic[Any] | Mailbox[Any] | str, *, key: str | None = None) -> Sequence[str]:
+    @overload
+    async def runs_waiting_on(self, event: Topic[Any] | str, *, key: str | None = None) -> Sequence[str]: ...
+    @overload
+    async def runs_waiting_on(self, event: Mailbox[Any]) -> Sequence[str]: ...
+    async def runs_waiting_on(self, event: Any, *, key: str | None = None) -> Sequence[str]:
         """The ids of those runs."""
         return [one.run for one in await self.watchers(event, key=key)]
 

@@ -11,7 +11,7 @@ from stem.durable.context import Context
 from stem.errors import ConfigError
 
 
-def body_of(workflow: AnyDeclaredWorkflow, ctx: Context, params: object) -> Coroutine[Any, Any, Any]:
+def body_of(workflow: AnyDeclaredWorkflow, ctx: Context, params: object) -> Coroutine[object, None, Any]:
     """The code of one run."""
     if isinstance(workflow, Flow):
         return _in_order(workflow, ctx)

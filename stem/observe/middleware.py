@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
 
 from stem.contracts.broker import Delivery
@@ -10,9 +10,9 @@ from stem.core.call import TaskEnqueueBuilder
 from stem.core.context import JobHandle, TaskContext
 
 AnyCall: TypeAlias = TaskEnqueueBuilder[Any]
-SendNext: TypeAlias = Callable[[AnyCall], Awaitable[JobHandle[Any]]]
-ConsumeNext: TypeAlias = Callable[[Delivery], Awaitable[None]]
-ExecuteNext: TypeAlias = Callable[[], Awaitable[object]]
+SendNext: TypeAlias = Callable[[AnyCall], Coroutine[Any, Any, JobHandle[Any]]]
+ConsumeNext: TypeAlias = Callable[[Delivery], Coroutine[Any, Any, None]]
+ExecuteNext: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
 
 
 class Middleware:

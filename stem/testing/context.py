@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 @dataclass(kw_only=True)
 class RecordedContext:
-    """What a handler did with its context lies in `notes`, `app.calls` and `extended`."""
+    """What a handler did with its context lies in `notes`, `calls` and `extended`."""
 
     id: str = "test-job"
     task: str = "test.task"
@@ -35,6 +35,13 @@ class RecordedContext:
     app: Enqueuer = field(default_factory=FakeStem)
     notes: list[tuple[float, str, object]] = field(default_factory=list[tuple[float, str, object]])
     extended: list[Duration | None] = field(default_factory=list[Duration | None])
+
+    @property
+    def calls(self) -> list[TaskEnqueueBuilder[Any]]:
+        """What the handler has enqueued, where its app is a FakeStem, as it is unless `task_context(app=...)` says another."""
+        if not isinstance(self.app, FakeStem):
+            raise TypeError(f"this context enqueues through {self.app!r}, which keeps no list of calls")
+        return self.app.calls
 
     @property
     def sync(self) -> RecordedSyncContext:
@@ -54,7 +61,7 @@ class RecordedContext:
     def idempotency_key(self, scope: str = "") -> str:
         return f"{self.id}/{scope}" if scope else self.id
 
-    def enqueue(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[Any, Any, JobHandle[R]]:
+    def enqueue(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[object, None, JobHandle[R]]:
         return self.app.submit(call)
 
     def retry(

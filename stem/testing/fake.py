@@ -10,15 +10,16 @@ from pydantic import BaseModel
 from stem.core.call import TaskEnqueueBuilder
 from stem.core.context import Enqueued, JobHandle
 from stem.core.duration import Duration
-from stem.core.exactly import Gives, Takes
+from stem.core.exactly import Gives, TakesArgs, TakesParams
 from stem.core.job import Job
 from stem.core.registry import Registry
 from stem.core.run import Event, Message
 from stem.core.run_view import Run
 from stem.core.sizes import MAX_PAYLOAD
-from stem.core.task import AnyTask
-from stem.core.workflow import WorkflowCall
+from stem.core.task import AnyTask, TaskDefinition
+from stem.core.workflow import WorkflowCall, WorkflowDefinition
 from stem.durable.client import new_run
+from stem.errors import ConfigError
 
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R")
@@ -69,8 +70,10 @@ class FakeStem:
         self.calls.append(call)
         return FakeHandle(request.id or f"fake-{len(self.calls)}", request.task.name, self._answers)
 
-    def enqueued(self, task: Takes[A]) -> list[A]:
-        """The arguments of every call of this task, in order."""
+    def enqueued(self, task: TakesArgs[A]) -> list[A]:
+        """The arguments of every call of this task, in order. ConfigError for a workflow: see `started`."""
+        if not isinstance(task, TaskDefinition):
+            raise ConfigError(f"enqueued() takes a task, found {task!r}; fake.started(...) is for workflows")
         found: list[Any] = [call.request.args for call in self.calls if call.request.task.name == task.name]
         return found
 
@@ -92,8 +95,10 @@ class FakeStem:
             await self.start_run(start.id(message.run))
         return True
 
-    def started(self, workflow: Takes[A]) -> list[A]:
-        """The parameters of every run of this workflow, in order."""
+    def started(self, workflow: TakesParams[A]) -> list[A]:
+        """The parameters of every run of this workflow, in order. ConfigError for a task: see `enqueued`."""
+        if not isinstance(workflow, WorkflowDefinition):
+            raise ConfigError(f"started() takes a workflow, found {workflow!r}; fake.enqueued(...) is for tasks")
         found: list[Any] = [call.request.params for call in self.runs if call.request.workflow.name == workflow.name]
         return found
 

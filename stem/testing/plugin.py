@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pytest
 
 if TYPE_CHECKING:
-    from stem.testing.simulate import Report
+    from collections.abc import Coroutine
+    from typing import Protocol
 
-    Simulate: TypeAlias = Callable[..., Awaitable[Report]]
+    from pydantic import BaseModel
+    from typing_extensions import Unpack
+
+    from stem.core.codec import NoArgs
+    from stem.core.workflow import DeclaredWorkflow
+    from stem.testing.simulate import Report, SimulateOptions
+
+    A = TypeVar("A", bound=BaseModel)
+
+    class Simulate(Protocol):
+        """What the fixture gives: `stem.testing.simulate`."""
+
+        @overload
+        def __call__(
+            self, workflow: DeclaredWorkflow[NoArgs, Any], **options: Unpack[SimulateOptions]
+        ) -> Coroutine[Any, Any, Report]: ...
+        @overload
+        def __call__(
+            self, workflow: DeclaredWorkflow[A, Any], params: A, **options: Unpack[SimulateOptions]
+        ) -> Coroutine[Any, Any, Report]: ...
 
 
 @pytest.fixture

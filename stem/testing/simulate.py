@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar, overload
 
 import msgspec
 from pydantic import BaseModel
+from typing_extensions import Unpack
 
 from stem.core.call import TaskEnqueueBuilder
+from stem.core.codec import NoArgs
 from stem.core.envelope import Submission, decode
 from stem.core.outcome import Outcome, Raised, Returned
 from stem.core.retry import error_names
@@ -65,6 +68,18 @@ class Broken(AssertionError):  # noqa: N818 - read by people in a test's output
     """An invariant that did not hold, with the crashes that led to it."""
 
 
+class SimulateOptions(TypedDict, total=False):
+    """What `simulate` takes beside the workflow and its parameters."""
+
+    events: Sequence[Event | Message]
+    effects: Mapping[str, Effect] | None
+    workflows: Iterable[AnyDeclaredWorkflow]
+    tasks: Iterable[AnyDeclared]
+    pairs: int
+    seed: int
+    check: Callable[[Life], None] | None
+
+
 class Report(msgspec.Struct, kw_only=True):
     """What the simulation saw.
 
@@ -90,9 +105,13 @@ class Report(msgspec.Struct, kw_only=True):
         return self.schedules / self.seconds if self.seconds else 0.0
 
 
+@overload
+async def simulate(workflow: DeclaredWorkflow[NoArgs, Any], **options: Unpack[SimulateOptions]) -> Report: ...
+@overload
+async def simulate(workflow: DeclaredWorkflow[A, Any], params: A, **options: Unpack[SimulateOptions]) -> Report: ...
 async def simulate(
-    workflow: DeclaredWorkflow[A, Any],
-    params: A | None = None,
+    workflow: DeclaredWorkflow[Any, Any],
+    params: BaseModel | None = None,
     *,
     events: Sequence[Event | Message] = (),
     effects: Mapping[str, Effect] | None = None,
@@ -414,6 +433,7 @@ def _counting(name: str, original: Any, life: Life) -> Any:
 
     if inspect.iscoroutinefunction(original):
 
+        @functools.wraps(original)  # a step's codec is made of the annotations
         async def call(*args: Any, **kwargs: Any) -> Any:
             async def done() -> Any:
                 note(args, kwargs)
@@ -423,6 +443,7 @@ def _counting(name: str, original: Any, life: Life) -> Any:
 
         return call
 
+    @functools.wraps(original)
     def call_now(*args: Any, **kwargs: Any) -> Any:
         def done() -> Any:
             note(args, kwargs)

@@ -122,7 +122,7 @@ class Attempt:
     def idempotency_key(self, scope: str = "") -> str:
         return f"{self.id}/{scope}" if scope else self.id
 
-    def enqueue(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[Any, Any, JobHandle[R]]:
+    def enqueue(self, call: TaskEnqueueBuilder[R], /) -> Coroutine[object, None, JobHandle[R]]:
         return self._app.submit(call)
 
     def retry(
@@ -159,4 +159,10 @@ class SyncAttempt:
         return self._block(self._attempt.enqueue(call)).id
 
     def _block(self, coro: Coroutine[Any, Any, R]) -> R:
+        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            coro.close()
+            raise ConfigError(
+                "ctx.sync blocks, and this handler runs in the event loop, which it would stop for good: await ctx.progress, "
+                "ctx.enqueue or ctx.extend_lease instead"
+            )
         return asyncio.run_coroutine_threadsafe(coro, self._loop).result()

@@ -92,6 +92,16 @@ def test_only_models_that_can_be_upgraded_are_accepted(accepts: list[Any]) -> No
         task("accept.g", accepts=accepts)(_takes_v3)
 
 
+class Astray(BaseModel):
+    def upgrade(self) -> V2:
+        raise NotImplementedError
+
+
+def test_an_earlier_model_that_becomes_another_one_is_refused_when_it_is_declared() -> None:
+    with pytest.raises(ConfigError, match=r"Astray.upgrade\(\) must give V3, the model of the handler; it gives V2"):
+        task("accept.h", accepts=[Astray])(_takes_v3)
+
+
 def _takes_v3(args: V3) -> None: ...
 
 

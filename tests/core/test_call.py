@@ -142,3 +142,17 @@ def test_chains_keep_their_parts_in_order_and_flat() -> None:
         assert isinstance(chain, Chain)
         assert chain.links == (first, second, third)
     assert (CHARGE.build(Order()) | TaskDefinition("d", returns=int)).links  # type: ignore[operator]
+
+
+def test_a_key_of_a_rule_that_is_taken_away_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"unique\(None\) takes the rule away, so key='x' would be of no use"):
+        CALL.unique(None, key="x")
+    assert CALL.unique(None).request.unique is None
+
+
+@pytest.mark.parametrize("after", [Order, "shop.charge", None])
+def test_a_chain_is_of_tasks_and_calls(after: Any) -> None:
+    with pytest.raises(ConfigError, match="a chain is of tasks and calls"):
+        LOOSE.then(after)
+    with pytest.raises(ConfigError, match="a chain is of tasks and calls"):
+        LOOSE | after

@@ -30,6 +30,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
+from stem import TaskDefinition, Topic
 from stem.core.carried import uncarried
 from stem.core.codec import (
     ArgumentsCodec,
@@ -698,3 +699,18 @@ def test_a_validator_that_raises_anything_is_a_refusal_in_words() -> None:
         codec.from_mapping({"sku": "B"})
     for caught in (decoding, mapping):
         assert faults(caught.value, Lookup)[0].startswith("arguments: a validator raised KeyError('B')")
+
+
+def test_a_model_without_fields_of_its_own_is_refused() -> None:
+    """Everything of a value would be left behind."""
+
+    class Holds(BaseModel):
+        any_model: BaseModel
+
+    assert uncarried(Holds.__pydantic_core_schema__, "Holds") == [
+        "Holds.any_model: pydantic.BaseModel has no fields, so nothing of a value would be carried; name a model of your own"
+    ]
+    with pytest.raises(ConfigError, match=r"pydantic\.BaseModel has no fields"):
+        Topic("t", payload=BaseModel)
+    with pytest.raises(ConfigError, match=r"pydantic\.BaseModel has no fields"):
+        TaskDefinition("t", returns=BaseModel)

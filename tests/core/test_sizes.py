@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from stem import ConfigError, InvalidArgumentsError, PayloadTooLargeError, TaskDefinition
+from stem import ConfigError, InvalidArgumentsError, PayloadTooLargeError, Stem, TaskDefinition
 from stem.core.codec import ArgumentsCodec, EncodeError, ResultCodec, faults
 from stem.core.sizes import (
     MAX_DEPTH,
@@ -132,3 +132,11 @@ def test_what_is_no_finite_number_is_refused_when_it_is_read(text: str) -> None:
 def test_large_numbers_are_numbers(text: str) -> None:
     assert ArgumentsCodec(Tree).decode(f'{{"share": {text}}}'.encode()).share == float(text.strip('"'))
     assert ArgumentsCodec(Tree).decode(b'{"value": "nancy, information, e1000"}').value == "nancy, information, e1000"
+
+
+@pytest.mark.parametrize("wrong", [True, 0, -1, "1", 1.5])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(wrong: Any) -> None:
+    for name in ("max_payload", "max_result"):
+        options: dict[str, Any] = {name: wrong}
+        with pytest.raises(ConfigError, match=f"{name} must be a number of bytes, 1 or more, found"):
+            Stem("memory://", **options)

@@ -29,6 +29,7 @@ from stem import (
     StepContext,
     StepFailed,
     StubWorkflow,
+    TaskDefinition,
     Timeout,
     Topic,
     UniqueConflictError,
@@ -322,6 +323,8 @@ async def test_an_event_is_waited_for_by_key_and_typed() -> None:
         assert await paid.emit(world.app, Number(n=10), key="1")
         assert not await paid.emit(world.app, Number(n=11), key="1")
         assert await world.app.workflows.runs_waiting_on(paid) == [runs[1].id]
+        with pytest.raises(ConfigError, match="the mailbox 'approval' has no keys: leave key='x' away"):
+            await world.app.workflows.runs_waiting_on(approval, key="x")  # type: ignore[call-overload]
         assert await paid.emit(world.app, Number(n=20), key="2")
         assert [await run.result("5s") for run in runs] == [10, 20]
 
@@ -2363,7 +2366,7 @@ def test_a_workflow_is_refused_in_words() -> None:
         async def bad(p: Number) -> None: ...
 
     with pytest.raises(Exception, match="has no option 'cancel_aftr'; did you mean 'cancel_after'"):
-        workflow("w", cancel_aftr="1h")  # type: ignore[call-overload]
+        workflow("w", cancel_aftr="1h")  # type: ignore[call-arg]
     with pytest.raises(Exception, match="a workflow's name"):
         workflow("no name")
     with pytest.raises(Exception, match="version must be a whole number"):
@@ -2412,6 +2415,10 @@ async def test_a_fake_app_remembers_runs_events_and_messages() -> None:
     assert await paid.emit(fake, Number(n=1), key="k")
     assert await approval.send(fake, "y", "yes", start=w.build(Number(n=4)))
     assert fake.started(w) == [Number(n=3), Number(n=4)]
+    with pytest.raises(ConfigError, match=r"started\(\) takes a workflow, found <task t>; fake.enqueued"):
+        fake.started(TaskDefinition("t", args=Number, returns=int))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"enqueued\(\) takes a task, found .*fake.started"):
+        fake.enqueued(w)  # type: ignore[arg-type]
     assert ([one.topic for one in fake.events], [one.run for one in fake.messages]) == (["t:paid\0k"], ["y"])
     assert (await run.status()).state == "queued"
     fake.reset()

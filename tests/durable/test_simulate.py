@@ -138,6 +138,33 @@ async def test_an_effect_that_is_not_idempotent_is_reported() -> None:
     assert "take" in report.repeated
 
 
+class Receipt(BaseModel):
+    total: int
+
+
+async def test_an_effect_may_be_the_function_of_a_step() -> None:
+    """Its result is read back as what it says that it gives."""
+
+    class Gateway:
+        async def charge(self) -> Receipt:
+            return Receipt(total=1)
+
+        def note(self) -> Receipt:
+            return Receipt(total=2)
+
+    gateway = Gateway()
+
+    @workflow("w")
+    async def w(ctx: WorkflowContext) -> int:
+        paid, noted = await ctx.step("charge", gateway.charge), await ctx.step("note", gateway.note)
+        await ctx.sleep("rest", "1h")
+        return paid.total + noted.total
+
+    effects = {"charge": (gateway, "charge"), "note": (gateway, "note")}
+    report = await simulate(w, effects=effects, pairs=0)
+    assert (report.state, report.result, report.effects) == ("succeeded", 3, {"charge": 1, "note": 1})
+
+
 async def test_an_idempotent_effect_is_not_reported() -> None:
     report = await live("survives_every_crash", pairs=200)
     assert report.effects == {"charge": 1}
@@ -196,7 +223,7 @@ async def test_retries_undoing_and_nested_sleeps_survive_every_crash() -> None:
 
     @workflow("w")
     async def w(ctx: WorkflowContext, order: Order) -> str:
-        await ctx.options(compensate=undo, retry=RetryPolicy.fixed("10m")).step_in("flaky", flaky)  # type: ignore[attr-defined]
+        await ctx.options(compensate=undo, retry=RetryPolicy.fixed("10m")).step_in("flaky", flaky)
         async with ctx.gather() as g:
             a = g.step("a", nothing)
             _ = g.sleep("s", "2h")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, assert_type
+from typing import Literal, assert_type
 
 from pydantic import BaseModel
 
@@ -267,7 +267,7 @@ with_a_wider_result: TaskDefinition[Order, int | None] = priced
 
 async def call_async_handlers(ctx: TaskContext) -> None:
     """Await them like the functions they were."""
-    started = assert_type(async_both(ctx, ORDER), Coroutine[Any, Any, Receipt])
+    started = assert_type(async_both(ctx, ORDER), Coroutine[object, None, Receipt])
     assert_type(await started, Receipt)
     assert_type(await async_both(ctx, ORDER), Receipt)
     assert_type(await async_ctx(ctx), str)

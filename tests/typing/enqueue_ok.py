@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, assert_type
+from typing import assert_type
 
 from pydantic import BaseModel
 
@@ -113,7 +113,7 @@ wider: TaskEnqueueBuilder[int | str | None] = call
 
 async def send(app: Enqueuer) -> None:
     """Send each kind of call."""
-    sending = assert_type(call.enqueue(app), Coroutine[Any, Any, JobHandle[int | None]])
+    sending = assert_type(call.enqueue(app), Coroutine[object, None, JobHandle[int | None]])
     assert_type(await sending, JobHandle[int | None])
     assert_type(await count.build(ORDER).priority(5).enqueue(app), JobHandle[int])
     assert_type(await sweep.build().enqueue(app), JobHandle[None])

@@ -137,8 +137,9 @@ def test_right_uses_run(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runpy.run_path(str(HERE / file))
 
 
-def test_there_are_enough_misuses_to_mean_something() -> None:
-    assert sum(len(marks((HERE / file).read_text("utf-8"))) for file in BAD) >= 40
+def test_there_are_enough_misuses_and_right_uses_to_mean_something() -> None:
+    assert sum(len(marks((HERE / file).read_text("utf-8"))) for file in BAD) >= 2_500
+    assert sum((HERE / file).read_text("utf-8").count("assert_type(") for file in OK) >= 500
 
 
 def test_every_mark_says_what_is_wrong() -> None:

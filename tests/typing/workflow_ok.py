@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, assert_type
+from typing import assert_type
 
 from pydantic import BaseModel
 
@@ -140,7 +140,7 @@ async def use(app: Stem, client: WorkflowClient) -> None:
     order = Order(id="1")
     assert_type(fulfil.build(order).id("x").if_exists("restart").delay("1h"), WorkflowCall[Receipt])
     starting = fulfil.start(app, order, id="x")
-    _ = assert_type(starting, Coroutine[Any, Any, RunHandle[Receipt]])
+    _ = assert_type(starting, Coroutine[object, None, RunHandle[Receipt]])
     await starting
     assert_type(await (await fulfil.start(client, order)).result(timeout="5s"), Receipt)
     assert_type(await (await small.start(app)).result(), str)

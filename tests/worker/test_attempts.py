@@ -355,6 +355,18 @@ async def test_a_thread_can_report_progress_and_enqueue() -> None:
         assert await app.handle(inner).result("5s") == 8
 
 
+async def test_a_handler_in_the_loop_is_told_not_to_block_it() -> None:
+    @task("blocks", max_retries=0)
+    async def blocks(ctx: TaskContext) -> str:
+        with pytest.raises(ConfigError, match=r"ctx\.sync blocks, and this handler runs in the event loop"):
+            ctx.sync.progress(10)
+        await ctx.progress(20)
+        return "went on"
+
+    async with app_with(blocks) as app, app.worker():
+        assert await (await blocks.enqueue(app)).result("5s") == "went on"
+
+
 async def test_ignored_results_are_not_kept() -> None:
     @task("quiet", ignore_result=True)
     async def quiet() -> int:
