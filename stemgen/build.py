@@ -82,6 +82,7 @@ def build(declared: Declared, lock: Lock, settings: Settings) -> Package:
     for space, module in package.spaces.items():
         models = {shown: f"{home.lstrip('.')}.{name}" for (home, name), shown in module.taken.items()}
         naming.check_models(models, [one for one in named if one.namespace == space])
+        naming.check_made(models, module)
     return package
 
 

@@ -12,6 +12,7 @@ from stem.core.task import AnyDeclared
 from stem.core.workflow import AnyDeclaredWorkflow
 from stemgen.collect import FoundEvent
 from stemgen.errors import StemgenError
+from stemgen.ir import Module, Task, Workflow
 
 #: The namespace in which events stand, whatever their names.
 EVENTS: Final = "events"
@@ -136,6 +137,21 @@ def _clash(one: Named, other: Named, why: str) -> str:
 
 def _or_stub(one: Named) -> str:
     return f", or give it another name there with {one.how}" if one.how else ""
+
+
+def check_made(models: Mapping[str, str], module: Module) -> None:
+    """StemgenError when a model has the name of something that is made for a task or workflow beside it."""
+    made: list[tuple[str, Task | Workflow]] = []
+    for task in module.tasks:
+        made += [(f"_{task.class_name}Task", task), (f"{task.class_name}EnqueueBuilder", task)]
+    for flow in module.workflows:
+        made += [(f"_{flow.class_name}Workflow", flow), (f"{flow.class_name}WorkflowCall", flow)]
+    for name, one in made:
+        if name in models:
+            raise StemgenError(
+                f"the model {models[name]} would stand beside {one.attribute!r}, for which stemgen makes a class {name}; "
+                "rename the model"
+            )
 
 
 def check_models(names: Mapping[str, str], named: Iterable[Named]) -> None:

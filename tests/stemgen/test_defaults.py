@@ -153,6 +153,19 @@ def test_an_app_may_print_and_have_a_program_of_its_own(project: Project) -> Non
     assert "hello" in done.stderr
 
 
+def test_a_model_with_the_name_of_a_class_of_a_task_is_refused(project: Project) -> None:
+    for name in ("ChargeEnqueueBuilder", "_ChargeTask"):
+        code = (
+            "from pydantic import BaseModel\nfrom stem import task\n\n\n"
+            f"class {name}(BaseModel):\n    x: int\n\n\n"
+            f'@task("n.charge")\nasync def charge(args: {name}) -> None: ...\n'
+        )
+        project.write({"app/__init__.py": "", "app/tasks.py": code})
+        done = project.run()
+        assert done.returncode == 2
+        assert f"for which stemgen makes a class {name}; rename the model" in done.stderr
+
+
 def test_a_field_that_a_call_could_not_name_is_refused(project: Project) -> None:
     field = "from pydantic import BaseModel, Field\nfrom stem import task\n\n\nclass A(BaseModel):\n"
     code = f'{field}    it: int = Field(alias="self")\n\n\n@task("a")\nasync def a(args: A) -> None: ...\n'
