@@ -14,6 +14,7 @@ import msgspec
 
 from stem.core.full_schema import BEYOND
 from stemgen.breaking import beyond
+from stemgen.breaking.names import as_older_documents_name
 
 Schema: TypeAlias = Any
 Level: TypeAlias = Literal["error", "warning"]
@@ -193,7 +194,7 @@ class _Subset:
     def object(self, old: Schema, new: Schema, path: str) -> bool:
         ok = True
         old, new = _with_rest(old), _with_rest(new)
-        new = _as_it_reads(new, old)
+        new = as_older_documents_name(new, old)
         before, after = old.get("properties", {}), new.get("properties", {})
         needed, had = set(new.get("required", ())), set(old.get("required", ()))
         for name, schema in after.items():
@@ -324,44 +325,6 @@ def _with_rest(schema: Schema) -> Schema:
     if len(pattern) != 1 or "keys" not in beyond.of(schema) or schema.get("additionalProperties"):
         return schema
     return {**schema, "additionalProperties": next(iter(pattern.values())), "patternProperties": {}}
-
-
-def _as_it_reads(new: Schema, old: Schema) -> Schema:
-    """A model with fields of several names, each under the only one that documents of the older side may have.
-
-    Where an older document may have further keys, or several of the names, or another field has that name, nothing is
-    known, and the names are left as they are.
-    """
-    before, after = old.get("properties", {}), new.get("properties", {})
-    if old.get("additionalProperties") or old.get("patternProperties"):
-        return new
-    fields, needed = dict(after), list(new.get("required", ()))
-    for name, schema in after.items():
-        choices, known = beyond.choices(schema), beyond.choices(before.get(name))
-        read = _read_as(name, choices, known, before, after) if choices else None
-        if read is not None:
-            del fields[name]
-            fields[read] = _with_names(schema, known)
-            needed = [read if one == name else one for one in needed]
-    return {**new, "properties": fields, "required": needed}
-
-
-def _read_as(name: str, choices: list[Any], known: list[Any], before: Schema, after: Schema) -> str | None:
-    """The key of the older side that a field of these names is read from, or that of its own; None: who knows."""
-    if known:
-        further = [path for path in choices[len(known) :] if path[0] in before]
-        return name if choices[: len(known)] == known and not further else None
-    had = [path[0] for path in choices if path[0] in before]
-    if len(had) > 1 or any(len(path) > 1 for path in choices):
-        return None
-    read: str = had[0] if had else name
-    return read if read == name or read not in after else None
-
-
-def _with_names(schema: Schema, names: list[Any]) -> Schema:
-    left = {key: part for key, part in beyond.of(schema).items() if key != beyond.CHOICES}
-    said = {**left, beyond.CHOICES: names} if names else left
-    return {**schema, BEYOND: said}
 
 
 def spelled(schema: Schema, root: Schema, under_way: tuple[str, ...] = ()) -> Any:

@@ -202,7 +202,7 @@ def test_the_tag_of_a_union_is_found_missing(monkeypatch: pytest.MonkeyPatch) ->
     ("what", "found"),
     [
         ("calls_no_more", True),
-        ("_as_it_reads", lambda new, old: {**new, "properties": {
+        ("as_older_documents_name", lambda new, old: {**new, "properties": {
             name: without(part, "validation_alias") for name, part in new.get("properties", {}).items()
         }}),
     ],
@@ -308,6 +308,16 @@ HARMFUL: Final[dict[str, tuple[type[BaseModel], type[BaseModel], str]]] = {
     "an old field is read as another too": (
         one(b=(int, ...)),
         one(b=(int, ...), a=(Annotated[int, Field(ge=3)], Field(3, validation_alias=AliasChoices("x", "b")))),
+        '{"b": 1}',
+    ),
+    "an old field is read as two new ones": (
+        one(b=(int, ...)),
+        one(a=(Annotated[int, Field(ge=3)], names("a", "b")), c=(int, names("c", "b"))),
+        '{"b": 1}',
+    ),
+    "an old field is read as two new ones, the other way round": (
+        one(b=(int, ...)),
+        one(a=(int, names("a", "b")), c=(Annotated[int, Field(ge=3)], names("c", "b"))),
         '{"b": 1}',
     ),
     "a path into an old field": (
