@@ -49,7 +49,7 @@ def discover(config: Config) -> Found:
         ) from None
     finally:
         fence.lower()
-    return Found(collect(modules), fence.loaded, _borrowed(fence.loaded))
+    return Found(collect(modules), fence.loaded, {**_borrowed(fence.loaded), **fence.borrowed})
 
 
 def _borrowed(own: Mapping[str, Stamp]) -> dict[str, Stamp]:

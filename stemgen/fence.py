@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from collections.abc import Sequence
 from importlib import machinery
+from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
@@ -45,8 +47,14 @@ class FreshLoader(machinery.SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
+def is_installed(file: str) -> bool:
+    """Whether this file is of Python itself or of an installed distribution, which changes with its version."""
+    standard = sysconfig.get_path("stdlib") + os.sep
+    return not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts) or file.startswith(standard)
+
+
 class Fence:
-    """Loads modules below `roots` from their source, and refuses side effects while it is up."""
+    """Loads modules below `roots`, and others that are not installed, from their source, and refuses side effects while it is up."""
 
     def __init__(self, roots: Sequence[str], allowed: Sequence[str]) -> None:
         self._roots = tuple(os.path.realpath(root) + os.sep for root in roots)
@@ -54,6 +62,8 @@ class Fence:
         self._up = False
         #: Files of the project that were imported, as they were then.
         self.loaded: dict[str, Stamp] = {}
+        #: The same of files that lie elsewhere and are not installed: another checkout on the path.
+        self.borrowed: dict[str, Stamp] = {}
 
     def raise_(self) -> None:
         """From now on; hooks cannot be taken away, so a process has one fence."""
@@ -68,11 +78,11 @@ class Fence:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> machinery.ModuleSpec | None:
-        """A finder of sys.meta_path: modules of the project by their source; any other is left to Python."""
+        """A finder of sys.meta_path: modules that are edited, by their source; what is installed is left to Python."""
         spec = machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or spec.origin is None or not spec.origin.endswith(".py") or not self._is_ours(spec.origin):
+        if spec is None or spec.origin is None or not spec.origin.endswith(".py") or is_installed(spec.origin):
             return None
-        spec.loader = FreshLoader(name, spec.origin, self.loaded)
+        spec.loader = FreshLoader(name, spec.origin, self.loaded if self._is_ours(spec.origin) else self.borrowed)
         return spec
 
     def _is_ours(self, file: str) -> bool:

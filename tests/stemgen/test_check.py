@@ -98,10 +98,13 @@ def test_a_model_outside_of_the_project_is_watched(project: Project, tmp_path_fa
     (library / "shapes_elsewhere.py").write_text("from pydantic import BaseModel\nclass Box(BaseModel):\n    a: int\n")
     task = "from stem import task\nfrom shapes_elsewhere import Box\n@task('boxes.f')\ndef f(box: Box) -> None: ...\n"
     project.write({"app/tasks.py": task})
-    env = {"PYTHONPATH": f"{ROOT}{os.pathsep}{library}"}
+    env = {"PYTHONPATH": f"{ROOT}{os.pathsep}{library}", "PYTHONDONTWRITEBYTECODE": ""}
     assert project.run(env=env).returncode == 0
     assert project.run("check", env=env).returncode == 0
-    (library / "shapes_elsewhere.py").write_text("from pydantic import BaseModel\nclass Box(BaseModel):\n    b: int\n")
+    file = library / "shapes_elsewhere.py"
+    read = file.stat().st_mtime_ns
+    file.write_text("from pydantic import BaseModel\nclass Box(BaseModel):\n    b: int\n")
+    os.utime(file, ns=(read, read + 1))  # of equal length, in the same second: Python would take the bytecode for fresh
     assert project.run("check", env=env).returncode == 1
 
 
