@@ -1,5 +1,5 @@
 """`python -m stemgen`."""
 
-from stemgen.cli import main
+from stemgen.start import main
 
 main()

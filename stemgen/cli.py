@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from stemgen.start import FRESH
+
 if TYPE_CHECKING:
     from stemgen.breaking.report import Compat, Report
     from stemgen.config import Config
@@ -201,15 +203,14 @@ def unsent(paths: tuple[Path, ...], *, as_json: bool) -> int:
 def _output_folder() -> list[str]:
     """The folder of the package that this project writes; none where it writes none."""
     from stemgen import project
+    from stemgen.config import read
     from stemgen.errors import StemgenError
 
     try:
         file = project.find(Path.cwd())
     except StemgenError:
         return []
-    said = project.tools(file)["stemgen"]
-    output = said.get("output") if isinstance(said, dict) else None
-    return [str((file.parent / str(output)).parent)] if output else []
+    return [str(read(file).output.parent)]
 
 
 @stemgen.command(short_help="Write the stubs after every change.")
@@ -237,7 +238,7 @@ def _write(file: Path) -> int:
     from stemgen.files import write
 
     if cache.is_fresh(file.parent):
-        click.echo("the stubs are up to date")
+        click.echo(FRESH)
         return OK
     config, run = _run(file)
     write(run.changes)
@@ -256,7 +257,7 @@ def _fresh(file: Path, *, staged: bool, as_json: bool) -> int:
         said = [{"path": name, "what": "unstaged"} for name in missing]
         _say(as_json, {"fresh": False, "changes": said}, _unstaged_words(missing))
         return NO
-    _say(as_json, {"fresh": True, "changes": []}, "the stubs are up to date")
+    _say(as_json, {"fresh": True, "changes": []}, FRESH)
     return OK
 
 

@@ -122,9 +122,9 @@ def test_an_edit_of_equal_length_within_a_second_is_seen(shop: Project) -> None:
 def test_an_unchanged_project_is_told_so_without_importing_it(shop: Project) -> None:
     shop.generate()
     code = (
-        "import sys; sys.argv = ['stemgen', 'check']\nfrom stemgen.cli import main\n"
+        "import sys; sys.argv = ['stemgen', 'check']\nfrom stemgen.start import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n"
-        "    print(end.code, [n for n in ('app', 'pydantic', 'jinja2', 'msgspec', 'stem') if n in sys.modules])"
+        "    print(end.code, [n for n in ('app', 'pydantic', 'jinja2', 'msgspec', 'stem', 'click') if n in sys.modules])"
     )
     assert shop.python("-c", code).stdout.splitlines()[-1] == "0 []"
 
