@@ -1,4 +1,4 @@
-"""Whether pydantic was told the same of two classes: the quick answer before their schemas are made and compared."""
+"""Whether two classes have the same core schema: the quick answer before their JSON schemas are made and compared."""
 
 # pyright: basic
 

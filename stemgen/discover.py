@@ -7,7 +7,6 @@ import importlib
 import os
 import pkgutil
 import sys
-import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -20,7 +19,7 @@ from stemgen.cache import Stamp, stamp
 from stemgen.collect import Declared, collect
 from stemgen.config import Config
 from stemgen.errors import AppError, StemgenError
-from stemgen.fence import Fence, SideEffectError
+from stemgen.fence import Fence, SideEffectError, is_pythons
 
 T = TypeVar("T")
 
@@ -54,10 +53,9 @@ def discover(config: Config) -> Found:
 
 def _borrowed(own: Mapping[str, Stamp]) -> dict[str, Stamp]:
     """Files of modules that do not lie in the project: models may come from there. Python's own change with its version."""
-    standard = sysconfig.get_path("stdlib") + os.sep
     files = {str(getattr(module, "__file__", None)) for module in list(sys.modules.values())} - set(own)
-    outside = [one for one in files if not one.startswith(standard) or f"{os.sep}site-packages{os.sep}" in one]
-    return {one: stamp(one) for one in outside if one.endswith(".py") and os.path.exists(one)}  # noqa: PTH110
+    outside = [one for one in files if one.endswith(".py") and not is_pythons(one)]
+    return {one: stamp(one) for one in outside if os.path.exists(one)}  # noqa: PTH110
 
 
 def _initialise(init: str) -> None:

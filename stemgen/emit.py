@@ -237,18 +237,20 @@ def _field_line(field: Field) -> str:
         return f"{field.name}: {field.annotated} = (\n        {said.removeprefix(' = ')}\n    ){quiet}"
     if len(line) + 4 <= layout.WIDTH or "[" not in field.annotated:
         return f"{line}{quiet}"
-    parts = _alternatives(ast.parse(field.annotated, mode="eval").body)
+    parts = _alternatives(field.annotated)
     if len(parts) > 1:
         return f"{field.name}: (\n        {f'{chr(10)}        | '.join(parts)}\n    ){said}{quiet}"
     kind, _, inner = field.annotated.partition("[")
     return f"{field.name}: {kind}[\n        {inner.removesuffix(']')}\n    ]{said}{quiet}"
 
 
-def _alternatives(tree: ast.expr) -> list[str]:
-    """The parts of a union in source, or the one type."""
-    if isinstance(tree, ast.BinOp):
-        return [*_alternatives(tree.left), *_alternatives(tree.right)]
-    return [ast.unparse(tree).replace("'", '"')]
+def _alternatives(source: str) -> list[str]:
+    """The parts of a union as they are written, or the one type."""
+    tree, parts = ast.parse(source, mode="eval").body, []
+    while isinstance(tree, ast.BinOp):
+        parts.append(ast.get_source_segment(source, tree.right) or "")
+        tree = tree.left
+    return [ast.get_source_segment(source, tree) or "", *reversed(parts)]
 
 
 # ---------------------------------------------------------------- packages

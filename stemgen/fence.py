@@ -13,6 +13,9 @@ from typing import Any, Final
 
 from stemgen.cache import Stamp, stamp
 
+#: Where Python's own modules lie; and the folders of what is installed, of which the first may lie in there.
+_STANDARD: Final = sysconfig.get_path("stdlib") + os.sep
+_PACKAGES: Final = frozenset({"site-packages", "dist-packages"})
 #: What reaches outside: audit events of CPython, https://docs.python.org/3/library/audit_events.html.
 _REFUSED: Final = frozenset(
     {
@@ -47,10 +50,14 @@ class FreshLoader(machinery.SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
+def is_pythons(file: str) -> bool:
+    """Whether this file is of Python itself, which changes with its version."""
+    return file.startswith(_STANDARD) and _PACKAGES.isdisjoint(Path(file).parts)
+
+
 def is_installed(file: str) -> bool:
-    """Whether this file is of Python itself or of an installed distribution, which changes with its version."""
-    standard = sysconfig.get_path("stdlib") + os.sep
-    return not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts) or file.startswith(standard)
+    """Whether this file is of Python itself or of an installed distribution."""
+    return file.startswith(_STANDARD) or not _PACKAGES.isdisjoint(Path(file).parts)
 
 
 class Fence:
@@ -87,7 +94,7 @@ class Fence:
 
     def _is_ours(self, file: str) -> bool:
         real = os.path.realpath(file)
-        return real.startswith(self._roots) and f"{os.sep}site-packages{os.sep}" not in real
+        return real.startswith(self._roots) and not is_installed(real)
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if not self._up or event not in _REFUSED:

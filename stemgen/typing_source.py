@@ -240,8 +240,12 @@ def _keywords(said: dict[str, str]) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text in double quotes."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")
+    """Text in double quotes, or in single ones where that saves escaping."""
+    inside = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")[1:-1]
+    if '"' in text and "'" not in text:
+        plain = inside.replace('\\"', '"')
+        return f"'{plain}'"
+    return f'"{inside}"'
 
 
 def _standing_for(variable: typing.TypeVar) -> Any:

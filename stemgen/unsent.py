@@ -179,7 +179,7 @@ def _expects_an_error(node: ast.AST) -> bool:
 
 
 def _dropped_values(node: ast.expr) -> Iterator[ast.Call]:
-    """The calls whose values nobody has when this expression stands alone on a line."""
+    """The calls whose values are dropped when this expression stands alone on a line."""
     match node:
         case ast.Call():
             yield node

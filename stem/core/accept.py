@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
 from stem.core.codec import ArgumentsCodec, faults
 from stem.core.schema import arguments_schema, digest
 
-A_co = TypeVar("A_co", bound=BaseModel, covariant=True)
 
-
-class Upgradable(Protocol[A_co]):
+class Upgradable(Protocol):
     """An earlier argument model: a pydantic model with `upgrade()`, which gives the model of today."""
 
-    def upgrade(self) -> A_co: ...
+    def upgrade(self) -> BaseModel: ...
 
 
 class UnreadableError(Exception):

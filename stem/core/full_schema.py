@@ -106,11 +106,21 @@ class SteadySchema(GenerateJsonSchema):
     """Says the same of the same type in every process: defaults that are sets have an order."""
 
     def encode_default(self, dft: Any) -> Any:
-        return super().encode_default(_steady(dft))
+        return super().encode_default(_steady(dft) if _holds_set(dft) else dft)
+
+
+def _holds_set(value: Any) -> bool:
+    if isinstance(value, BaseModel):
+        return any(_holds_set(part) for _, part in value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_set, value.values()))
+    return isinstance(value, set | frozenset) or (isinstance(value, list | tuple) and any(map(_holds_set, value)))
 
 
 def _steady(value: Any) -> Any:
     """A value in which sets are sorted lists, by their JSON."""
+    if isinstance(value, BaseModel):
+        return _steady(value.model_dump(by_alias=True))
     if isinstance(value, set | frozenset):
         return sorted(map(_steady, value), key=to_json)
     if isinstance(value, Mapping):

@@ -319,7 +319,7 @@ def task(
     ignore_result: bool = False,
     at_most_once: bool = False,
     isolate: bool = False,
-    accepts: Sequence[type[Upgradable[BaseModel]]] = (),
+    accepts: Sequence[type[Upgradable]] = (),
     stub: str = "",
     tags: Sequence[str] = (),
     description: str = "",
@@ -484,7 +484,7 @@ def _accepts_problems(name: str, found: object, args: type[BaseModel]) -> list[s
 
 
 def _said_result(model: type[BaseModel]) -> object:
-    """What `upgrade()` says that it gives; None when it does not say, or nobody can read it yet."""
+    """What `upgrade()` says that it gives; None when it does not say, or names what is not there yet."""
     try:
         return typing.get_type_hints(model.upgrade).get("return")  # type: ignore[attr-defined]
     except (NameError, AttributeError, TypeError):

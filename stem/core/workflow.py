@@ -24,15 +24,7 @@ from stem.core.replay import OnChange
 from stem.core.run import KEEP_MS, SHORTEST_KEEP_MS, IfExists
 from stem.core.run_context import RunHandle, WorkflowClient, WorkflowContext
 from stem.core.schema import arguments_schema, digest
-from stem.core.task import (
-    args_problems,
-    is_model,
-    known_options,
-    name_problems,
-    no_option,
-    result_problems,
-    type_name,
-)
+from stem.core.task import args_problems, is_model, known_options, name_problems, no_option, result_problems, type_name
 from stem.errors import ConfigError, InvalidArgumentsError
 
 P = ParamSpec("P")
@@ -217,7 +209,7 @@ class WorkflowDefinition(Generic[A_contra, R_co]):
 
         @property
         def exact_params(self) -> Exactly[A_contra]:
-            """The same as `args`, for a checker that must not widen it."""
+            """The same as `params`, for a checker that must not widen it."""
             ...
 
         @property

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, TypeAlias, TypedDict, TypeVar, overload
+from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from pydantic import ValidationError
 from typing_extensions import Unpack
@@ -16,10 +15,10 @@ from stem.core.cursor import page_size
 from stem.core.duration import Duration
 from stem.core.events import Mailbox, Topic
 from stem.core.registry import Workflows
-from stem.core.run import CLEANUP, IfExists, RunState, box_topic, event_topic
+from stem.core.run import CLEANUP, RunState, box_topic, event_topic
 from stem.core.run_view import MessageView, Run
 from stem.core.step import undo_key
-from stem.core.workflow import WorkflowCall
+from stem.core.workflow import StartWords, WorkflowCall
 from stem.durable.check import check_run
 from stem.durable.client import RunClient
 from stem.durable.explain import Finding, doctor, explain
@@ -33,15 +32,14 @@ E = TypeVar("E")
 RunStates: TypeAlias = tuple[RunState, ...] | list[RunState] | set[RunState] | frozenset[RunState]
 
 
-class StartOptions(TypedDict, total=False):
+class StartOptions(StartWords, total=False):
     """What a start by name may say, as the methods of a call do."""
 
-    id: str
-    if_exists: IfExists
-    delay: Duration
-    at: datetime
     cancel_after: Duration | None
     max_suspend: Duration | None
+
+
+_START_OPTIONS: Final = (*StartWords.__annotations__, *StartOptions.__annotations__)
 
 
 class WorkflowsView:
@@ -60,8 +58,8 @@ class WorkflowsView:
         """Start by name, for scripts; options as of `workflow.start`. UnknownWorkflowError, InvalidArgumentsError."""
         call = self.call(workflow, params)
         for word, value in options.items():
-            if word not in StartOptions.__annotations__:
-                raise ConfigError(f"a start has no option {word!r}: {', '.join(StartOptions.__annotations__)}")
+            if word not in _START_OPTIONS:
+                raise ConfigError(f"a start has no option {word!r}: {', '.join(_START_OPTIONS)}")
             call = getattr(call, word)(value)
         return await self._client().start(call)
 

@@ -159,10 +159,18 @@ class SyncAttempt:
         return self._block(self._attempt.enqueue(call)).id
 
     def _block(self, coro: Coroutine[Any, Any, R]) -> R:
-        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if _is_running_here(self._loop):
             coro.close()
             raise ConfigError(
                 "ctx.sync blocks, and this handler runs in the event loop, which it would stop for good: await ctx.progress, "
                 "ctx.enqueue or ctx.extend_lease instead"
             )
         return asyncio.run_coroutine_threadsafe(coro, self._loop).result()
+
+
+def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this is the thread of the loop."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -52,14 +52,14 @@ def choices(schema: Any) -> list[list[Any]]:
     return [found] if found and isinstance(found[0], str) else found
 
 
-def called(schema: Any) -> Iterator[str]:
-    """Names of all functions that are called for a schema whose references are written out."""
+def called(schema: Any) -> Iterator[tuple[str, str]]:
+    """All functions that are called for a schema whose references are written out: what stands for each, and for people."""
     if isinstance(schema, list):
         for one in schema:
             yield from called(one)
     elif isinstance(schema, dict):
         said = of(schema)
-        yield from (json.dumps(said[key], sort_keys=True) for key in _CALLED if key in said)
+        yield from ((json.dumps(said[key], sort_keys=True), _shown(said[key])) for key in _CALLED if key in said)
         for part in schema.values():
             yield from called(part)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stemgen.breaking.report import Compat, Report, in_order, of_new, of_result, reports
-from stemgen.breaking.subset import differences
+from stemgen.breaking.subset import differences, received
 from stemgen.config import Allowed
 from stemgen.lock import Lock, TaskLock
 
@@ -38,8 +38,8 @@ def _task(name: str, old: TaskLock, new: TaskLock | None, compat: Compat) -> lis
     for schema, earlier in old.accepts.items():
         if schema not in {new.schema, *new.accepts}:  # the older side still read them, and jobs may have them
             found += reports(name, f"arguments of schema {schema}", differences(earlier, new.args))
-    if (new.result, new.reads) != (old.result, old.reads):  # what is written and what is read are spelled differently
-        found += reports(name, "result", [of_result(one) for one in differences(new.result, old.reads or old.result)])
+    results = received((new.result, new.reads), (old.result, old.reads))
+    found += reports(name, "result", [of_result(one) for one in results])
     if compat == "full":
         found += reports(name, "arguments of new producers", [of_new(one) for one in differences(new.args, old.args)])
     if old.queue and old.queue != new.queue:

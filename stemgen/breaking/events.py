@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from stemgen.breaking.report import Compat, Report, in_order, of_new, reports
-from stemgen.breaking.subset import Finding, differences
+from stemgen.breaking.subset import Finding, received
 from stemgen.config import Allowed
 from stemgen.lock import EventLock, Lock
 
@@ -25,11 +25,11 @@ def _event(old: EventLock, new: Lock, compat: Compat) -> Iterator[Report]:
         yield Report("error", "EVENT_REMOVED", old.name, "", "$", _gone(old, new))
         return
     part = f"payload of the {old.kind}"
-    same = (old.payload, old.reads) == (now.payload, now.reads)  # what is written and read are spelled differently
-    found = [] if same else [_of_payload(one) for one in differences(old.payload, now.reads or now.payload)]
+    before, after = (old.payload, old.reads), (now.payload, now.reads)
+    found = [_of_payload(one) for one in received(before, after)]
     yield from reports(old.name, part, found)
-    if compat == "full" and not same:
-        others = [of_new(one) for one in differences(now.payload, old.reads or old.payload)]
+    if compat == "full":
+        others = [of_new(one) for one in received(after, before)]
         yield from reports(old.name, f"{part} of new producers", map(_of_payload, others))
 
 

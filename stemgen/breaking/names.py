@@ -32,7 +32,7 @@ def as_older_documents_name(new: Any, old: Any) -> Any:
 
 
 def _read_as(name: str, choices: list[Any], known: list[Any], before: Any, taken: set[str]) -> str | None:
-    """The key of the older side that a field of these names is read from, or that of its own; None: who knows."""
+    """The key of the older side that a field of these names is read from, or that of its own; None: it is not known."""
     if known:
         further = [path for path in choices[len(known) :] if path[0] in before]
         return name if choices[: len(known)] == known and not further else None

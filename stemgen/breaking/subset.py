@@ -55,6 +55,14 @@ def differences(old: Schema, new: Schema) -> list[Finding]:
     return made.found
 
 
+def received(sender: tuple[Schema, Schema], receiver: tuple[Schema, Schema]) -> list[Finding]:
+    """As `differences`, of what one side writes and the other reads; each side is what it writes and what it reads.
+
+    Pydantic may write a type in another way than it reads it, so two sides that are the same are not compared.
+    """
+    return [] if sender == receiver else differences(sender[0], receiver[1] or receiver[0])
+
+
 class _Subset:
     def __init__(self, old: Schema, new: Schema, seen: frozenset[tuple[str, str, str]] = frozenset()) -> None:
         self.old, self.new, self.seen = old, new, seen
@@ -103,9 +111,14 @@ class _Subset:
         others = [one for one in right if _resolved(one, self.new)[0].get("type") != "null"]
         if len(others) < 2:
             return True
-        before = {name for one in left for name in beyond.called(spelled(one, self.old))}
-        new = sorted(name for one in others for name in beyond.called(spelled(one, self.new)) if name not in before)
-        return not new or self.add("error", "UNKNOWN", path, f"{new[0]} is now called with all that the union takes")
+        before = {exact for one in left for exact, _ in beyond.called(spelled(one, self.old))}
+        new = [shown for one in others for exact, shown in beyond.called(spelled(one, self.new)) if exact not in before]
+        return not new or self.add(
+            "error",
+            "UNKNOWN",
+            path,
+            f"{new[0]} is now called with all that the union takes, and what it raises refuses it",
+        )
 
     def same(self, old: Schema, new: Schema) -> bool:
         """Whether both are written alike, down through their references; else nobody knows."""

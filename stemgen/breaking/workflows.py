@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from stemgen.breaking.report import Compat, Report, in_order, of_new, of_result, reports
-from stemgen.breaking.subset import Finding, differences
+from stemgen.breaking.subset import Finding, differences, received
 from stemgen.config import Allowed
 from stemgen.lock import Lock, WorkflowLock
 
@@ -35,8 +35,7 @@ def _workflow(old: WorkflowLock, new: Lock, compat: Compat) -> Iterator[Report]:
     here = f"of version {old.version}"
     params = [_of_runs(one) for one in differences(old.params, now.params)]
     yield from reports(old.name, f"params {here}", params)
-    same = (now.result, now.reads) == (old.result, old.reads)  # what is written and read are spelled differently
-    result = [] if same else [of_result(one) for one in differences(now.result, old.reads or old.result)]
+    result = [of_result(one) for one in received((now.result, now.reads), (old.result, old.reads))]
     yield from reports(old.name, f"result {here}", result)
     if compat == "full":
         others = [of_new(one) for one in differences(now.params, old.params)]

@@ -32,6 +32,10 @@ class Inner(BaseModel):
     a: int = 1
     at: dt.datetime = dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 
+class Tagged(BaseModel):
+    tags: set[str] = Field(default=set(), alias="Tags")
+    model_config = {"populate_by_name": True}
+
 class Box(BaseModel, Generic[T]):
     inside: T
 
@@ -51,9 +55,11 @@ class Args(BaseModel):
     words: dict[str, set[str]] = {"k": {"a", "b", "c", "dd"}}
     inner: Inner = Inner()
     other: Inner = Inner(a=2)
+    tagged: Tagged = Tagged(tags={"q", "w", "e", "r"})
     price: Decimal = Decimal("1.50")
 
 class Unions(BaseModel):
+    quoted: Literal["it's", 'so "so"', "plain and so long that no line has room"] | Annotated[int, Field(gt=1)] | None
     a: Annotated[str, Field(min_length=1)] | Annotated[int, Field(gt=1)] | Annotated[list[int], Field(max_length=4)] | None
     b: dict[Annotated[str, Field(min_length=1)], Annotated[int, Field(gt=1, multiple_of=2)]] | None
     c: Box[Decimal]
