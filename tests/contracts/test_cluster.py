@@ -20,6 +20,7 @@ from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import DurableLimiterContract, LimiterContract
 from stem.testing.contracts.locks import DurableLocksContract, LocksContract
 from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
@@ -110,22 +111,21 @@ def _share(server: RedisCluster) -> Iterator[None]:
     _SHARED.clear()
 
 
-class ClusterMachine(EngineMachine):
+class OnCluster(OnEngine):
     async def open_engine(self) -> Engine:
         engine = RedisEngine(_SHARED[0].url, namespace=f"machine-{next(_NAMES)}")
         await engine.open()
         return engine
+
+
+class ClusterMachine(OnCluster, EngineMachine): ...
 
 
 TestMachine = ClusterMachine.TestCase
 TestMachine.settings = QUICK
 
 
-class ClusterRuns(RunMachine):
-    async def open_engine(self) -> Engine:
-        engine = RedisEngine(_SHARED[0].url, namespace=f"machine-{next(_NAMES)}")
-        await engine.open()
-        return engine
+class ClusterRuns(OnCluster, RunMachine): ...
 
 
 TestRunMachine = ClusterRuns.TestCase

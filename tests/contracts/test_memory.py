@@ -19,6 +19,7 @@ from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import LimiterContract
 from stem.testing.contracts.locks import LocksContract
 from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import QueuesContract
 from stem.testing.contracts.results import ResultsContract
@@ -88,18 +89,19 @@ class TestEngine(EngineContract): ...
 class TestSabotage(SabotageContract): ...
 
 
-class MemoryMachine(EngineMachine):
+class OnMemory(OnEngine):
     async def open_engine(self) -> Engine:
         return MemoryEngine()
+
+
+class MemoryMachine(OnMemory, EngineMachine): ...
 
 
 TestMachine = MemoryMachine.TestCase
 TestMachine.settings = QUICK
 
 
-class MemoryRuns(RunMachine):
-    async def open_engine(self) -> Engine:
-        return MemoryEngine()
+class MemoryRuns(OnMemory, RunMachine): ...
 
 
 TestRunMachine = MemoryRuns.TestCase

@@ -20,6 +20,7 @@ from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import DurableLimiterContract, LimiterContract
 from stem.testing.contracts.locks import DurableLocksContract, LocksContract
 from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
@@ -108,26 +109,23 @@ def _share(server: RedisCluster) -> Iterator[None]:
     _SHARED.clear()
 
 
-class PartitionedMachine(EngineMachine):
-    apart = True
-
+class OnPartitions(OnEngine):
     async def open_engine(self) -> Engine:
         engine = PartitionedEngine(f"{_SHARED[0].url}?partition=queue", namespace=f"machine-{next(_NAMES)}")
         await engine.open()
         return engine
+
+
+class PartitionedMachine(OnPartitions, EngineMachine):
+    apart = True
 
 
 TestMachine = PartitionedMachine.TestCase
 TestMachine.settings = QUICK
 
 
-class PartitionedRuns(RunMachine):
+class PartitionedRuns(OnPartitions, RunMachine):
     knows_keys = False
-
-    async def open_engine(self) -> Engine:
-        engine = PartitionedEngine(f"{_SHARED[0].url}?partition=queue", namespace=f"machine-{next(_NAMES)}")
-        await engine.open()
-        return engine
 
 
 TestRunMachine = PartitionedRuns.TestCase

@@ -21,6 +21,7 @@ from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import DurableLimiterContract, LimiterContract
 from stem.testing.contracts.locks import DurableLocksContract, LocksContract
 from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
@@ -90,7 +91,7 @@ class TestEngine(EngineContract): ...
 class TestSabotage(SabotageContract): ...
 
 
-class SqliteMachine(EngineMachine):
+class OnSqlite(OnEngine):
     async def open_engine(self) -> Engine:
         self.folder = TemporaryDirectory()
         engine = SqliteEngine(Path(self.folder.name) / "stem.db")
@@ -100,22 +101,16 @@ class SqliteMachine(EngineMachine):
     def teardown(self) -> None:
         super().teardown()
         self.folder.cleanup()
+
+
+class SqliteMachine(OnSqlite, EngineMachine): ...
 
 
 TestMachine = SqliteMachine.TestCase
 TestMachine.settings = QUICK
 
 
-class SqliteRuns(RunMachine):
-    async def open_engine(self) -> Engine:
-        self.folder = TemporaryDirectory()
-        engine = SqliteEngine(Path(self.folder.name) / "stem.db")
-        await engine.open()
-        return engine
-
-    def teardown(self) -> None:
-        super().teardown()
-        self.folder.cleanup()
+class SqliteRuns(OnSqlite, RunMachine): ...
 
 
 TestRunMachine = SqliteRuns.TestCase

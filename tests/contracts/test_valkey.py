@@ -19,6 +19,7 @@ from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import DurableLimiterContract, LimiterContract
 from stem.testing.contracts.locks import DurableLocksContract, LocksContract
 from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
 from stem.testing.contracts.results import DurableResultsContract, ResultsContract
@@ -97,7 +98,7 @@ class TestEngine(EngineContract): ...
 class TestSabotage(SabotageContract): ...
 
 
-class RedisMachine(EngineMachine):
+class OnValkey(OnEngine):
     async def open_engine(self) -> Engine:
         self.server = RedisServer.start(binary=valkey_binary())
         engine = RedisEngine(self.server.url)
@@ -107,22 +108,16 @@ class RedisMachine(EngineMachine):
     def teardown(self) -> None:
         super().teardown()
         self.server.stop()
+
+
+class RedisMachine(OnValkey, EngineMachine): ...
 
 
 TestMachine = RedisMachine.TestCase
 TestMachine.settings = QUICK
 
 
-class RedisRuns(RunMachine):
-    async def open_engine(self) -> Engine:
-        self.server = RedisServer.start(binary=valkey_binary())
-        engine = RedisEngine(self.server.url)
-        await engine.open()
-        return engine
-
-    def teardown(self) -> None:
-        super().teardown()
-        self.server.stop()
+class RedisRuns(OnValkey, RunMachine): ...
 
 
 TestRunMachine = RedisRuns.TestCase

@@ -1,7 +1,6 @@
 """The same random operations on an engine and on the one in memory must give the same answers.
 
-    class SqliteMachine(EngineMachine):
-        async def open_engine(self) -> Engine: ...
+    class SqliteMachine(OnSqlite, EngineMachine): ...
 
     TestMachine = SqliteMachine.TestCase
     TestMachine.settings = QUICK
@@ -12,7 +11,6 @@ asked for strictly, so that whose turn it is never does either.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal, TypeVar
@@ -20,7 +18,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from stem.contracts.broker import Delivery, Renewal
 from stem.contracts.dead_letters import DeadFilter
@@ -33,6 +31,7 @@ from stem.core.states import FINAL
 from stem.core.unique import UniqueClaim
 from stem.memory.engine import MemoryEngine
 from stem.testing.contracts import DAY_MS, again, bury, cancelled, done, not_run, shift, snoozed, stopped, submission
+from stem.testing.contracts.on_engine import OnEngine
 
 T = TypeVar("T")
 
@@ -54,7 +53,7 @@ _GROUP_KEEP: Final = 40 * DAY_MS
 _any: Final = st.integers(0, 999)
 
 
-class EngineMachine(RuleBasedStateMachine):
+class EngineMachine(OnEngine):
     """Jobs from publish to grave on two engines at once; `open_engine` gives the one under test, on a fresh store.
 
     `apart` is for an engine that keeps each queue by itself: an id then stays in its queue, and so do keys and limits.
@@ -64,28 +63,10 @@ class EngineMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
         self.oracle: Engine = MemoryEngine()
-        self.engine: Engine = self.run(self.open_engine())
         self.ids: list[str] = []
         self.homes: dict[str, str] = {}
         self.deliveries: list[tuple[Delivery, Delivery]] = []
-
-    async def open_engine(self) -> Engine:
-        """An open engine on a store that nobody has used."""
-        raise NotImplementedError
-
-    def teardown(self) -> None:
-        self.run(self.engine.close())
-        self.loop.close()
-
-    def run(self, work: Awaitable[T]) -> T:
-        """Wait for it, from a world without await."""
-
-        async def wait() -> T:
-            return await work
-
-        return self.loop.run_until_complete(wait())
 
     def both(self, ask: Callable[[Engine], Awaitable[T]], seen: Callable[[T], Any] = lambda answer: answer) -> T:
         """The answer of the engine under test, which must look like the one of the oracle."""

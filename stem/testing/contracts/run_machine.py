@@ -1,7 +1,6 @@
 """The same random life of workflow runs on an engine and on the one in memory must give the same answers.
 
-    class SqliteRuns(RunMachine):
-        async def open_engine(self) -> Engine: ...
+    class SqliteRuns(OnSqlite, RunMachine): ...
 
     TestRunMachine = SqliteRuns.TestCase
     TestRunMachine.settings = QUICK
@@ -11,13 +10,12 @@ Time moves in whole minutes, so that the milliseconds by which two engines diffe
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from stem.contracts.broker import Renewal
 from stem.contracts.engine import Engine
@@ -49,6 +47,7 @@ from stem.core.run import (
 from stem.core.unique import UniqueClaim
 from stem.memory.engine import MemoryEngine
 from stem.testing.contracts import DAY_MS, shift, submission
+from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.runs import LINE, checkpoint, event, message, new_run
 
 T = TypeVar("T")
@@ -76,7 +75,7 @@ _then: Final = st.sampled_from(
 )
 
 
-class RunMachine(RuleBasedStateMachine):
+class RunMachine(OnEngine):
     """Runs from start to grave on two engines at once; `open_engine` gives the one under test, on a fresh store."""
 
     #: Engines that publish jobs elsewhere do not know of a unique key that is held, nor of an id that is known.
@@ -84,31 +83,13 @@ class RunMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
         self.oracle: Engine = MemoryEngine()
-        self.engine: Engine = self.run(self.open_engine())
         self.claims: list[tuple[ClaimedRun, ClaimedRun]] = []
         self.numbers: dict[int, int] = {}
         self.known: set[str] = set()
         self.stored: dict[tuple[int, int, str], bytes] = {}
         self.over: dict[tuple[int, int], str] = {}
         self.both(lambda e: e.broker.publish([submission("holder", unique=UniqueClaim("key"))]))
-
-    async def open_engine(self) -> Engine:
-        """An open engine on a store that nobody has used."""
-        raise NotImplementedError
-
-    def teardown(self) -> None:
-        self.run(self.engine.close())
-        self.loop.close()
-
-    def run(self, work: Awaitable[T]) -> T:
-        """Wait for it, from a world without await."""
-
-        async def wait() -> T:
-            return await work
-
-        return self.loop.run_until_complete(wait())
 
     def both(self, ask: Callable[[Engine], Awaitable[T]], seen: Callable[[T], Any] = lambda answer: answer) -> T:
         """The answer of the engine under test, which must look like the one of the oracle."""
