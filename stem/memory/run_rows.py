@@ -36,8 +36,7 @@ class MemoryRows:
     def save(self, row: RunRow) -> None:
         runs = self._runs
         runs.rows[row.id] = row
-        if row.due_at is not None:
-            heapq.heappush(runs.due[row.line], (row.due_at, row.seq, row.id))
+        runs.put_in_line(row)
         if row.policy_at is not None:
             heapq.heappush(runs.policies, (row.policy_at, row.seq, row.id))
         if row.forget_at is not None:
@@ -53,30 +52,26 @@ class MemoryRows:
             table.pop(row.id, None)
         runs.children.get(row.parent_run, {}).pop(row.id, None)
 
-    def due(self, lines: Sequence[str], limit: int) -> list[RunRow]:
-        found: list[RunRow] = []
-        seen: set[str] = set()
-        for line in lines:
-            share = max(1, -(-(limit - len(found)) // max(1, len(lines))))
-            for at, row in self._runs.in_line(line):
-                if at > self.now or share == 0:
-                    heapq.heappush(self._runs.due[line], (at, row.seq, row.id))
-                    break
-                if row.id not in seen:
-                    seen.add(row.id)
-                    found.append(row)
-                    share -= 1
-            if len(found) >= limit:
+    def count_due(self, line: str, most: int) -> int:
+        found = self.due(line, most)
+        for row in found:
+            self._runs.put_in_line(row)
+        return len(found)
+
+    def due(self, line: str, limit: int) -> list[RunRow]:
+        found: dict[str, RunRow] = {}  # a run may be in its line twice
+        for at, row in self._runs.in_line(line):
+            if at > self.now or len(found) == limit:
+                self._runs.put_in_line(row)
                 break
-        for row in found[limit:]:
-            self.save(row)
-        return found[:limit]
+            found[row.id] = row
+        return list(found.values())
 
     def next_due(self, lines: Sequence[str]) -> int | None:
         known = []
         for line in lines:
             for at, row in self._runs.in_line(line):
-                heapq.heappush(self._runs.due[line], (at, row.seq, row.id))
+                self._runs.put_in_line(row)
                 known.append(at)
                 break
         return min(known, default=None)

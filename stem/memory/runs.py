@@ -47,6 +47,11 @@ class Runs:
         self.policies: list[tuple[int, int, str]] = []
         self.over: list[tuple[int, int, str]] = []
 
+    def put_in_line(self, row: RunRow) -> None:
+        """Into its line, at the time from which on it may be handed out; nothing without such a time."""
+        if row.due_at is not None:
+            heapq.heappush(self.due[row.line], (row.due_at, row.seq, row.id))
+
     def in_line(self, line: str) -> Iterator[tuple[int, RunRow]]:
         """Take the runs of a line from the earliest on."""
         heap = self.due[line]

@@ -27,6 +27,7 @@ from stem.contracts.workflows import (
 from stem.core import cursor as cursors
 from stem.core.ledger import asked, life, waking
 from stem.core.ledger.commit import commit
+from stem.core.priority import queue_order
 from stem.core.run import (
     ENDED,
     CancelRequest,
@@ -67,8 +68,7 @@ class MemoryWorkflows:
         with self._space.lock:
             rows = self._rows()
             turn = self._space.turns[worker] = self._space.turns[worker] + 1
-            order = [*lines[turn % len(lines) :], *lines[: turn % len(lines)]] if lines else []
-            found = life.claim(rows, order, limit, worker, renews=renews)
+            found = life.claim(rows, queue_order(lines, turn), limit, worker, renews=renews)
             if found:
                 self._space.doze.found_work(worker)
             else:

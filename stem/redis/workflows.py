@@ -21,6 +21,7 @@ from stem.contracts.workflows import (
     Waiter,
 )
 from stem.core import cursor as cursors
+from stem.core.priority import queue_order
 from stem.core.run import (
     CancelRequest,
     Change,
@@ -76,8 +77,7 @@ class RedisWorkflows:
 
     async def claim(self, lines: Sequence[str], limit: int, worker: str, *, renews: bool = False) -> ClaimedRuns:
         self._turns[worker] += 1
-        turn, naps = self._turns[worker] % max(1, len(lines)), self._store.bells.naps
-        order = [*lines[turn:], *lines[:turn]]
+        order, naps = queue_order(lines, self._turns[worker]), self._store.bells.naps
 
         def noted(reply: Any) -> None:
             """Before the claimer goes on."""

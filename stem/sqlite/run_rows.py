@@ -198,15 +198,16 @@ class SqliteRows:
             self._execute(f"DELETE FROM {table} WHERE seq = ?", (row.seq,))  # noqa: S608
         self._known[row.id] = None
 
-    def due(self, lines: Sequence[str], limit: int) -> list[RunRow]:
+    def count_due(self, line: str, most: int) -> int:
+        query = """
+        SELECT count(*) FROM
+            (SELECT 1 FROM run WHERE ns = ? AND workflow = ? AND version = ? AND due_at <= ? LIMIT ?)"""
+        return int(self._execute(query, (self._ns, *split_line(line), self.now, most)).fetchone()[0])
+
+    def due(self, line: str, limit: int) -> list[RunRow]:
         query = f"""
         {_WHOLE} WHERE ns = ? AND workflow = ? AND version = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?"""
-        found: list[RunRow] = []
-        for place, line in enumerate(lines):
-            share = -(-(limit - len(found)) // (len(lines) - place))
-            rows = self._execute(query, (self._ns, *split_line(line), self.now, share)).fetchall()
-            found += map(self._keep, rows)
-        return found[:limit]
+        return [self._keep(row) for row in self._execute(query, (self._ns, *split_line(line), self.now, limit))]
 
     def next_due(self, lines: Sequence[str]) -> int | None:
         return next_due(self._step, lines)

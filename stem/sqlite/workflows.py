@@ -29,6 +29,7 @@ from stem.contracts.workflows import (
 from stem.core import cursor as cursors
 from stem.core.ledger import asked, life, waking
 from stem.core.ledger.commit import commit
+from stem.core.priority import queue_order
 from stem.core.run import ENDED, CancelRequest, Change, Committed, Event, Message, NewRun, RunRow, Step, is_plain
 from stem.sqlite.bells import Bells, sleep_on
 from stem.sqlite.connect import is_the_stores
@@ -60,8 +61,7 @@ class SqliteWorkflows:
 
     async def claim(self, lines: Sequence[str], limit: int, worker: str, *, renews: bool = False) -> ClaimedRuns:
         self._turns[worker] += 1
-        turn, bells = self._turns[worker] % max(1, len(lines)), self._store.bells
-        order = [*lines[turn:], *lines[:turn]]
+        order, bells = queue_order(lines, self._turns[worker]), self._store.bells
         claimed = self._store.submit(
             lambda step: _claim(step, order, limit, worker, bells, renews=renews),
             lambda view: _nothing_to_claim(view, order, worker, bells),

@@ -14,6 +14,7 @@ from stem.testing.contracts.broadcast import BroadcastContract, DurableBroadcast
 from stem.testing.contracts.broker import BrokerContract, DurableBrokerContract
 from stem.testing.contracts.dead_letters import DeadLettersContract, DurableDeadLettersContract
 from stem.testing.contracts.engine import EngineContract, SabotageContract
+from stem.testing.contracts.fair_share import FairShareMachine
 from stem.testing.contracts.groups import DurableGroupsContract, GroupsContract
 from stem.testing.contracts.inbox import DurableInboxContract, InboxContract
 from stem.testing.contracts.jobs import JobsContract
@@ -130,3 +131,10 @@ class ClusterRuns(OnCluster, RunMachine): ...
 
 TestRunMachine = ClusterRuns.TestCase
 TestRunMachine.settings = QUICK
+
+
+class ClusterShares(OnCluster, FairShareMachine): ...
+
+
+TestFairShare = ClusterShares.TestCase
+TestFairShare.settings = QUICK

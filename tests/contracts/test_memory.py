@@ -13,6 +13,7 @@ from stem.testing.contracts.broadcast import BroadcastContract
 from stem.testing.contracts.broker import BrokerContract
 from stem.testing.contracts.dead_letters import DeadLettersContract
 from stem.testing.contracts.engine import EngineContract, SabotageContract
+from stem.testing.contracts.fair_share import FairShareMachine
 from stem.testing.contracts.groups import GroupsContract
 from stem.testing.contracts.inbox import InboxContract
 from stem.testing.contracts.jobs import JobsContract
@@ -106,3 +107,10 @@ class MemoryRuns(OnMemory, RunMachine): ...
 
 TestRunMachine = MemoryRuns.TestCase
 TestRunMachine.settings = QUICK
+
+
+class MemoryShares(OnMemory, FairShareMachine): ...
+
+
+TestFairShare = MemoryShares.TestCase
+TestFairShare.settings = QUICK

@@ -13,6 +13,7 @@ from stem.testing.contracts.broadcast import BroadcastContract, DurableBroadcast
 from stem.testing.contracts.broker import BrokerContract, DurableBrokerContract
 from stem.testing.contracts.dead_letters import DeadLettersContract, DurableDeadLettersContract
 from stem.testing.contracts.engine import EngineContract, SabotageContract
+from stem.testing.contracts.fair_share import FairShareMachine
 from stem.testing.contracts.groups import DurableGroupsContract, GroupsContract
 from stem.testing.contracts.inbox import DurableInboxContract, InboxContract
 from stem.testing.contracts.jobs import JobsContract
@@ -121,3 +122,10 @@ class RedisRuns(OnRedis, RunMachine): ...
 
 TestRunMachine = RedisRuns.TestCase
 TestRunMachine.settings = QUICK
+
+
+class RedisShares(OnRedis, FairShareMachine): ...
+
+
+TestFairShare = RedisShares.TestCase
+TestFairShare.settings = QUICK

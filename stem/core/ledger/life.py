@@ -25,6 +25,7 @@ from stem.core.run import (
     encode,
 )
 from stem.core.settle import Broken
+from stem.core.share import shares
 from stem.values import Receipt
 
 #: Runs that policies end in one claim.
@@ -90,8 +91,15 @@ def put_to_sleep(rows: Rows, row: RunRow) -> None:
 def claim(rows: Rows, lines: Sequence[str], limit: int, worker: str, *, renews: bool) -> list[ClaimedRun]:
     """Do what is left to do, then hand out what is due."""
     work(rows, WAKE)
-    taken = [row for row in rows.due(lines, limit) if not _doubt(rows, row)]
+    taken = [row for row in _due(rows, lines, limit) if not _doubt(rows, row)]
     return [_hand_out(rows, row, worker, renews=renews) for row in taken]
+
+
+def _due(rows: Rows, lines: Sequence[str], limit: int) -> list[RunRow]:
+    if len(lines) == 1:  # as most claims are: nothing has to be counted
+        return list(rows.due(lines[0], limit))
+    places = shares([rows.count_due(line, limit) for line in lines], limit)
+    return [row for line, place in zip(lines, places, strict=True) if place for row in rows.due(line, place)]
 
 
 def _doubt(rows: Rows, row: RunRow) -> bool:

@@ -43,8 +43,12 @@ class Rows(Protocol):
         """The run with all its steps, waits, messages and branches."""
         ...
 
-    def due(self, lines: Sequence[str], limit: int) -> Sequence[RunRow]:
-        """Runs of these lines whose `due_at` has come, the earliest first."""
+    def count_due(self, line: str, most: int) -> int:
+        """How many runs of this line are due; `most` when there are more."""
+        ...
+
+    def due(self, line: str, limit: int) -> Sequence[RunRow]:
+        """Runs of this line whose `due_at` has come, the earliest first. Each of them is saved in this step."""
         ...
 
     def next_due(self, lines: Sequence[str]) -> int | None: ...

@@ -37,12 +37,34 @@ local function hand_out(id, row)
   taken[#taken + 1] = {id, cmsgpack.pack(row), call('GET', F .. 'p:' .. id) or '', flat('s', id), flat('w', id), last, now}
 end
 
+-- How many places each line gets, as core/share.py decides.
+local function shares()
+  if #lines == 1 then return {limit} end -- as most claims are: nothing has to be counted
+  local waiting, given, left = {}, {}, limit
+  for k, line in ipairs(lines) do
+    waiting[k], given[k] = call('ZCOUNT', F .. 'due:' .. line, '-inf', now), 0
+  end
+  while left > 0 do
+    local short = {}
+    for k, most in ipairs(waiting) do
+      if given[k] < most then short[#short + 1] = k end
+    end
+    if #short == 0 then break end
+    local equal = math.max(1, math.floor(left / #short))
+    for _, k in ipairs(short) do
+      local more = math.min(equal, waiting[k] - given[k], left)
+      given[k], left = given[k] + more, left - more
+    end
+  end
+  return given
+end
+
 runs.work(500)
 runs.flush()
-for place, line in ipairs(lines) do
-  local share = math.ceil((limit - (#taken - 1)) / (#lines - place + 1))
-  if share > 0 then
-    for _, id in ipairs(call('ZRANGEBYSCORE', F .. 'due:' .. line, '-inf', now, 'LIMIT', 0, share)) do
+local places = shares()
+for k, line in ipairs(lines) do
+  if places[k] > 0 then
+    for _, id in ipairs(call('ZRANGEBYSCORE', F .. 'due:' .. line, '-inf', now, 'LIMIT', 0, places[k])) do
       local row = runs.get(id)
       if row and row.due_at >= 0 and row.due_at <= now then
         if not is_doubted(id, row) then hand_out(id, row) end

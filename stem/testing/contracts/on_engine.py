@@ -1,12 +1,12 @@
 """What the state machines share: an engine on a fresh store, and a loop in which its answers are waited for.
 
-    class OnSqlite(OnEngine):
-        async def open_engine(self) -> Engine: ...
+class OnSqlite(OnEngine):
+    async def open_engine(self) -> Engine: ...
 
-    class SqliteRuns(OnSqlite, RunMachine): ...
+class SqliteRuns(OnSqlite, RunMachine): ...
 
-    TestRunMachine = SqliteRuns.TestCase
-    TestRunMachine.settings = QUICK
+TestRunMachine = SqliteRuns.TestCase
+TestRunMachine.settings = QUICK
 """
 
 from __future__ import annotations

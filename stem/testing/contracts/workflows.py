@@ -134,6 +134,13 @@ class WorkflowsContract(Contract):
         assert max(sizes) <= 3
         assert sum(sizes) == 10
 
+    @pytest.mark.parametrize("busy", [0, 1, 2])
+    async def test_a_claim_is_full_whichever_workflow_the_runs_are_of(self, engine: Engine, busy: int) -> None:
+        """Checklist: 110."""
+        flows = ("a", "b", "c")
+        await started(engine, *(new_run(f"run-{n}", flows[busy]) for n in range(20)))
+        assert len(await take_runs(engine, *(line_name(flow, 1) for flow in flows), limit=10)) == 10
+
     async def test_a_run_can_be_started_for_later(self, engine: Engine) -> None:
         """Checklist: 118."""
         now = await engine.now_ms()
