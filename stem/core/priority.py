@@ -15,8 +15,8 @@ GUARD_EVERY: Final = 8
 def guarded_level(tick: int, *, strict: bool = False) -> int | None:
     """The level that claim number `tick` of a queue serves first, or None when plain order holds.
 
-    `tick` counts claims of one queue from 0. If the level is empty, the next lower non-empty one is meant
-    (`first_nonempty`), wrapping round.
+    `tick` counts the claims that took jobs from one queue, from 0. If the level is empty, the next lower non-empty one
+    is meant (`first_nonempty`), wrapping round.
     """
     if strict or tick % GUARD_EVERY != GUARD_EVERY - 1:
         return None

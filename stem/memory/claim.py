@@ -76,8 +76,8 @@ def _take(
     doubt: int,
 ) -> int:
     """Hand out of one line until `limit` deliveries are `taken`; how many more jobs may be looked at."""
-    if len(taken) == limit or not looked:
-        return looked  # a claim that is full before it comes here is none of this queue's
+    if len(taken) == limit or not looked or not any(line.waiting_levels()):
+        return looked  # a claim counts for the queues that it takes jobs from
     first = guarded_level(line.tick, strict=strict)
     line.tick += 1
     if first is not None:

@@ -159,13 +159,12 @@ class _Taking:
     def take(self, tick: int, looked: int) -> int:
         """Hand out until the claim has its `limit`; how many more jobs may be looked at.
 
-        A claim that is full before it comes here is none of this queue's: its tick would be wasted.
+        A claim counts for the queues that it takes jobs from.
         """
         step = self._step
         if len(self._taken) == self._ask.limit or not looked:
             return looked
-        first = guarded_level(tick, strict=self._ask.strict)
-        step.count(self._qid, "tick")
+        first, counted = guarded_level(tick, strict=self._ask.strict), False
         if first is not None:
             first = first_nonempty(first, self._waiting_levels())
         while (want := min(self._ask.limit - len(self._taken), looked)) > 0:
@@ -175,7 +174,9 @@ class _Taking:
                 rows = step.execute(_HEAD, (self._qid, want)).fetchall()
             if not rows:
                 break
-            first = None
+            if not counted:
+                step.count(self._qid, "tick")
+            first, counted = None, True
             self._hand_out_or_park([_Next._make(row) for row in rows])
             looked -= len(rows)
         return looked

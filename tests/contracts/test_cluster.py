@@ -12,6 +12,7 @@ from stem.redis import RedisEngine
 from stem.testing.contracts import EngineFactory, Engines
 from stem.testing.contracts.broadcast import BroadcastContract, DurableBroadcastContract
 from stem.testing.contracts.broker import BrokerContract, DurableBrokerContract
+from stem.testing.contracts.claim_order import ClaimOrderMachine
 from stem.testing.contracts.dead_letters import DeadLettersContract, DurableDeadLettersContract
 from stem.testing.contracts.engine import EngineContract, SabotageContract
 from stem.testing.contracts.fair_share import FairShareMachine
@@ -138,3 +139,10 @@ class ClusterShares(OnCluster, FairShareMachine): ...
 
 TestFairShare = ClusterShares.TestCase
 TestFairShare.settings = QUICK
+
+
+class ClusterOrder(OnCluster, ClaimOrderMachine): ...
+
+
+TestClaimOrder = ClusterOrder.TestCase
+TestClaimOrder.settings = QUICK

@@ -11,6 +11,7 @@ from stem.memory.engine import MemoryEngine, MemoryStore
 from stem.testing.contracts import EngineFactory, Engines
 from stem.testing.contracts.broadcast import BroadcastContract
 from stem.testing.contracts.broker import BrokerContract
+from stem.testing.contracts.claim_order import ClaimOrderMachine
 from stem.testing.contracts.dead_letters import DeadLettersContract
 from stem.testing.contracts.engine import EngineContract, SabotageContract
 from stem.testing.contracts.fair_share import FairShareMachine
@@ -114,3 +115,10 @@ class MemoryShares(OnMemory, FairShareMachine): ...
 
 TestFairShare = MemoryShares.TestCase
 TestFairShare.settings = QUICK
+
+
+class MemoryOrder(OnMemory, ClaimOrderMachine): ...
+
+
+TestClaimOrder = MemoryOrder.TestCase
+TestClaimOrder.settings = QUICK

@@ -12,6 +12,7 @@ from stem.redis import PartitionedEngine
 from stem.testing.contracts import EngineFactory, Engines
 from stem.testing.contracts.broadcast import BroadcastContract, DurableBroadcastContract
 from stem.testing.contracts.broker import BrokerContract, DurableBrokerContract
+from stem.testing.contracts.claim_order import ClaimOrderMachine
 from stem.testing.contracts.dead_letters import DeadLettersContract, DurableDeadLettersContract
 from stem.testing.contracts.engine import EngineContract, SabotageContract
 from stem.testing.contracts.fair_share import FairShareMachine
@@ -138,3 +139,10 @@ class PartitionedShares(OnPartitions, FairShareMachine): ...
 
 TestFairShare = PartitionedShares.TestCase
 TestFairShare.settings = QUICK
+
+
+class PartitionedOrder(OnPartitions, ClaimOrderMachine): ...
+
+
+TestClaimOrder = PartitionedOrder.TestCase
+TestClaimOrder.settings = QUICK

@@ -13,6 +13,7 @@ from stem.sqlite import SqliteEngine
 from stem.testing.contracts import EngineFactory, Engines
 from stem.testing.contracts.broadcast import BroadcastContract, DurableBroadcastContract
 from stem.testing.contracts.broker import BrokerContract, DurableBrokerContract
+from stem.testing.contracts.claim_order import ClaimOrderMachine
 from stem.testing.contracts.dead_letters import DeadLettersContract, DurableDeadLettersContract
 from stem.testing.contracts.engine import EngineContract, SabotageContract
 from stem.testing.contracts.fair_share import FairShareMachine
@@ -123,3 +124,10 @@ class SqliteShares(OnSqlite, FairShareMachine): ...
 
 TestFairShare = SqliteShares.TestCase
 TestFairShare.settings = QUICK
+
+
+class SqliteOrder(OnSqlite, ClaimOrderMachine): ...
+
+
+TestClaimOrder = SqliteOrder.TestCase
+TestClaimOrder.settings = QUICK

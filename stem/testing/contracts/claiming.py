@@ -8,6 +8,7 @@ import pytest
 
 from stem.contracts.broker import Delivery
 from stem.contracts.engine import Engine
+from stem.core.priority import GUARD_EVERY
 from stem.testing.contracts import (
     SOON_MS,
     Contract,
@@ -87,6 +88,15 @@ class ClaimContract(Contract):
             await publish(engine, submission(f"busy-{number}", priority=9))
             served |= {one.id for one in await take(engine)}
         assert {f"level-{level}" for level in range(9)} <= served
+
+    async def test_a_claim_that_finds_nothing_does_not_count(self, engine: Engine) -> None:
+        """Checklist: 21."""
+        await publish(engine, submission("first"))
+        await take(engine)
+        for number in range(2 * GUARD_EVERY - 2):  # the next one would serve a lower level, if these counted
+            assert await take(engine, worker=f"idle-{number}") == []
+        await publish(engine, submission("low"), submission("high", priority=9))
+        assert [one.id for one in await take(engine)] == ["high"]
 
     @pytest.mark.parametrize("queues", ["ab", "abc"])
     async def test_the_lowest_level_of_every_queue_is_served_when_there_are_several(

@@ -158,9 +158,9 @@ local function fetch_envelopes(found)
   for k, bytes in ipairs(mget(keys)) do found[places[k]][2] = bytes end
 end
 
--- Hand out of one line until the claim has its `limit`.
+-- Hand out of one line until the claim has its `limit`. A claim counts for the queues that it takes jobs from.
 local function serve(line, queue)
-  if #taken - 1 == limit or looked == 0 then return end
+  if #taken - 1 == limit or looked == 0 or not highest(line) then return end
   local first = guarded(line)
   while #taken - 1 < limit and looked > 0 and size < SIZE do
     local level = first or highest(line)
