@@ -15,6 +15,11 @@ SHORTEST_LEASE_MS: Final = 200
 #: no more than this.
 SAFETY_MS: Final = 18_000
 
+#: Leases are not renewed more often than this.
+SHORTEST_RENEWAL_MS: Final = 50
+#: The renewal thread looks at least so often, so a lease is not doubted for longer than a renewal and this.
+LONGEST_DOUBT_MS: Final = 500
+
 #: What is known of the holder of a lease: nothing, that it renews, or that it should have.
 UNKNOWN, RENEWS, DOUBTED = 0, 1, 2
 
@@ -33,7 +38,7 @@ def ended(*, losses: int, max_losses: int, expires_at_ms: int | None, now_ms: in
 
 def renew_every_ms(lease_ms: int) -> int:
     """How often a lease is renewed: a third of it, so that two renewals may fail before it ends."""
-    return max(50, lease_ms // 3)
+    return max(SHORTEST_RENEWAL_MS, lease_ms // 3)
 
 
 def doubt_ms(lease_ms: int) -> int:
@@ -42,7 +47,7 @@ def doubt_ms(lease_ms: int) -> int:
     The store's clock may have been set forward: then all leases end at once, and those who live have not been heard of.
     Each renews within this time: see `renew_every_ms`, and the renewal thread looks twice as often, and every half second.
     """
-    return renew_every_ms(lease_ms) + min(500, renew_every_ms(lease_ms) // 2)
+    return renew_every_ms(lease_ms) + min(LONGEST_DOUBT_MS, renew_every_ms(lease_ms) // 2)
 
 
 def stop_by(asked_at: float, lease_ms: int) -> float:

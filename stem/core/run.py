@@ -47,8 +47,6 @@ EVENT_TTL_MS: Final = 7 * 86_400_000
 MAX_TAKEOVERS: Final = 5
 #: Places of what is done while a run ends lie behind all others.
 CLEANUP: Final = 1_000_000_000
-#: Waiting runs that one step of a store wakes; the rest follows in further steps.
-WAKE: Final = 500
 
 
 def line_name(workflow: str, version: int) -> str:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from stem.contracts.broker import Claimed, Delivery
+from stem.core.amounts import PROMOTE_LIMIT, SCAN_LIMIT
 from stem.core.lease import DOUBTED, RENEWS, UNKNOWN, Ended, doubt_ms, ended
 from stem.core.priority import first_nonempty, guarded_level, queue_order
-from stem.memory.limits import LOOK, over_limit, park, pass_room_on, stop_running, unpark_due
+from stem.memory.limits import over_limit, park, pass_room_on, stop_running, unpark_due
 from stem.memory.line import free_unique
 from stem.memory.space import Line, Space, StoredJob
-
-#: Timers handled by one claim; the rest waits for the next, which follows at once.
-PROMOTE: Final = 500
 
 
 def claim(
@@ -23,7 +20,7 @@ def claim(
     unpark_due(space, now)
     taken: list[Delivery] = []
     doubt = RENEWS if renews else UNKNOWN
-    looked = LOOK
+    looked = SCAN_LIMIT
     left: dict[str, int] = {}
     space.turns[worker] += 1
     for queue in queue_order(queues, space.turns[worker], strict=strict):
@@ -46,7 +43,7 @@ def claim(
 
 def _promote(space: Space, line: Line, now: int) -> int:
     """Back in line: what was put aside until now, and what was lost; how many."""
-    due, over = list(line.due(now, PROMOTE)), list(line.lost(now, PROMOTE))
+    due, over = list(line.due(now, PROMOTE_LIMIT)), list(line.lost(now, PROMOTE_LIMIT))
     for job in due:
         line.push_ready(job)
     lost = [job for job in over if job.doubt != RENEWS]

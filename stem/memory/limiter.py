@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from stem.contracts.limiter import Grant
 from stem.core import rate
+from stem.core.amounts import SCAN_LIMIT
 from stem.core.limit import LimitRow, limit_name
-from stem.memory.limits import LOOK, bucket_of, level_of, unpark
+from stem.memory.limits import bucket_of, level_of, unpark
 from stem.memory.space import DefinedLimit, Space
 
 
@@ -52,5 +53,5 @@ class MemoryLimiter:
     def _look_again(self, name: str) -> None:
         """Jobs parked under the old limit are looked at under the new one."""
         for key in [key for key in self._space.parked if limit_name(key) == name]:
-            unpark(self._space, key, LOOK)
+            unpark(self._space, key, SCAN_LIMIT)
             self._space.park_due[key] = self._now() + 1, self._now()  # what is left

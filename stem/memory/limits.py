@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import bisect
-from typing import Final
 
 from stem.core import rate
+from stem.core.amounts import SCAN_LIMIT
 from stem.core.limit import admits, is_freed_by_time, limit_name
 from stem.memory.space import Line, Space, StoredJob
-
-#: Jobs one claim looks at and parks before it answers, and parked jobs let back at once when their rate was lifted.
-LOOK: Final = 1_000
 
 
 def over_limit(space: Space, job: StoredJob, now: int) -> str:
@@ -78,7 +75,7 @@ def unpark_due(space: Space, now: int) -> None:
         del space.park_due[key]
         bucket = bucket_of(space, key)
         if bucket is None:
-            unpark(space, key, LOOK)
+            unpark(space, key, SCAN_LIMIT)
             first = [jobs[0].sub.limit_key for jobs in space.parked.get(key, {}).values()]
             if first and is_freed_by_time(key, _row_running(space, key), first):
                 _look_again_in(space, key, 1, now)

@@ -12,6 +12,7 @@ from stem.contracts.jobs import LOOK, JobFilter, JobPage, JobRow
 from stem.core import cursor as cursors
 from stem.core.states import FINAL
 from stem.redis.names import safe
+from stem.redis.recent import LISTED_OF_TASK
 from stem.redis.rows import CANCEL, FAILED, PARKED, RUNNING, STATES, Over, pairs, unpack_result, unpack_state
 from stem.redis.store import Store
 
@@ -19,8 +20,6 @@ from stem.redis.store import Store
 END: Final = 2**53
 #: Rows that one look takes from each place in which jobs may lie.
 _SLICE: Final = 200
-#: Finished jobs of one task that are listed at least.
-_LEAST_OF_TASK: Final = 200
 #: What stands before the id of a finished job in the index of the last ones.
 _NUMBER: Final = struct.Struct("<d")
 
@@ -129,7 +128,7 @@ class RedisJobs:
         Of one task, and of those that did not succeed, there are more than of all: see `note_finished` of the scripts.
         """
         of_task = await self._listed_of(which.task) if which.task else []
-        if which.task and len(of_task) < _LEAST_OF_TASK:
+        if which.task and len(of_task) < LISTED_OF_TASK:
             return _newest_first(of_task)  # nothing was ever pushed out
         outcomes = sorted(set(which.states) & {"failed", "cancelled"})
         names = (

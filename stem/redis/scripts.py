@@ -1,4 +1,7 @@
-"""The operations: Lua text by name, put together from `lua/<name>.lua` and the parts of `lua/lib` that it uses."""
+"""The operations: Lua text by name, put together from `lua/<name>.lua` and the parts of `lua/lib` that it uses.
+
+Numbers that Python knows too come from there: see `numbers.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import re
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
+
+from stem.redis.numbers import with_numbers
 
 _USES: Final = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
 _GOES_ON: Final = re.compile(r"^-- when full: goes on$", re.MULTILINE)
@@ -58,4 +63,4 @@ def _slow_part(body: str, there: dict[str, str]) -> str:
 
 @cache
 def _read(path: str) -> str:
-    return (files("stem.redis") / "lua" / path).read_text("utf-8")
+    return with_numbers((files("stem.redis") / "lua" / path).read_text("utf-8"))

@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from stem.contracts.broker import Claimed, Delivery
+from stem.core.amounts import PROMOTE_LIMIT, SCAN_LIMIT
 from stem.core.lease import DOUBTED, RENEWS, Ended, doubt_ms, ended
 from stem.core.priority import LEVELS, first_nonempty, guarded_level, queue_order
 from stem.sqlite.bells import Bells
 from stem.sqlite.desk import Answer
-from stem.sqlite.limits import LOOK, next_look, over_limit, park, pass_room_on, stop_counting, unpark_due
+from stem.sqlite.limits import next_look, over_limit, park, pass_room_on, stop_counting, unpark_due
 from stem.sqlite.line import free_unique, next_timer
 from stem.sqlite.rows import as_json
 from stem.sqlite.sleepers import get_up, is_asleep, lie_down
 from stem.sqlite.step import Step, View
-
-#: Timers handled by one claim; the rest waits for the next, which follows at once.
-PROMOTE: Final = 500
 
 
 class Ask(NamedTuple):
@@ -78,7 +76,7 @@ def claim(step: Step, ask: Ask, bells: Bells) -> Claimed:
     """See the contract. An empty answer leaves rows by which this worker will be woken."""
     unpark_due(step)
     taken: list[Delivery] = []
-    looked = LOOK
+    looked = SCAN_LIMIT
     for queue in queue_order(ask.queues, ask.turn, strict=ask.strict):
         row = step.execute("SELECT qid, paused, tick FROM queue WHERE ns = ? AND name = ?", (step.ns, queue)).fetchone()
         if row is None:
@@ -129,13 +127,13 @@ def _has_ready(view: View, queue: str) -> bool:
 
 def _promote(step: Step, qid: int) -> int:
     """Back in line: what was put aside until now, and what was lost; how many."""
-    due = step.execute(_DUE, (qid, step.now, PROMOTE)).fetchall()
+    due = step.execute(_DUE, (qid, step.now, PROMOTE_LIMIT)).fetchall()
     if due:
         numbers = as_json([seq for (seq,) in due])
         step.execute("UPDATE job SET state = 0 WHERE seq IN (SELECT value FROM json_each(?))", (numbers,))
         step.count(qid, "delayed", -len(due))
         step.count(qid, "queued", len(due))
-    over = step.execute(_LOST, (qid, step.now, PROMOTE)).fetchall()
+    over = step.execute(_LOST, (qid, step.now, PROMOTE_LIMIT)).fetchall()
     lost = [row for row in over if row[4] != RENEWS]
     doubted = [(step.now + doubt_ms(row[5]), DOUBTED, row[0]) for row in over if row[4] == RENEWS]
     step.executemany("UPDATE job SET lease_until = ?, doubt = ? WHERE seq = ?", doubted)

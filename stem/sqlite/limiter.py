@@ -7,8 +7,9 @@ from typing import Final
 
 from stem.contracts.limiter import Grant
 from stem.core import rate
+from stem.core.amounts import SCAN_LIMIT
 from stem.core.limit import LimitRow, limit_key
-from stem.sqlite.limits import LOOK, bucket_of, decode_row, encode_row, look_again_in, take_tokens, unpark
+from stem.sqlite.limits import bucket_of, decode_row, encode_row, look_again_in, take_tokens, unpark
 from stem.sqlite.step import Step, View
 from stem.sqlite.store import Store
 
@@ -72,5 +73,5 @@ def _look_again(step: Step, name: str) -> None:
     first = limit_key(name, " ")[:-1]
     for (key,) in step.execute(_PARKED, (step.ns, name, first, first + _LAST)).fetchall():
         step.execute("DELETE FROM park_timer WHERE ns = ? AND key = ?", (step.ns, key))
-        unpark(step, key, LOOK)
+        unpark(step, key, SCAN_LIMIT)
         look_again_in(step, key, 1)

@@ -7,11 +7,9 @@ from typing import Final
 import msgspec
 
 from stem.core import rate
+from stem.core.amounts import LIMIT_KEYS, SCAN_LIMIT
 from stem.core.limit import LimitRow, admits, is_freed_by_time, limit_name
 from stem.sqlite.step import Step, View
-
-#: Parked jobs of one queue let back at once when their limit was changed or lifted.
-LOOK: Final = 1_000
 
 _PARKED: Final = """
 SELECT seq FROM job WHERE ns = ? AND parked_key = ? AND qid = ? AND state = 2 ORDER BY seq LIMIT ?"""
@@ -27,8 +25,6 @@ SELECT qid FROM waiting WHERE qid IS NOT NULL"""
 _DUE: Final = "SELECT key FROM park_timer WHERE ns = ? AND due <= ? ORDER BY due LIMIT ?"
 #: Timers that were set before the clock went back: none waits longer than its bucket takes to fill.
 _AHEAD: Final = "SELECT key FROM park_timer WHERE ns = ? AND set_at > ? ORDER BY set_at LIMIT ?"
-#: Keys whose timers one claim looks at.
-_KEYS: Final = 100
 
 encode_row: Final = msgspec.json.Encoder().encode
 decode_row: Final = msgspec.json.Decoder(LimitRow).decode
@@ -117,13 +113,15 @@ def unpark(step: Step, key: str, most: int) -> None:
 
 def unpark_due(step: Step) -> None:
     """Move as many parked jobs back as there are tokens, for each rate key whose timer is due."""
-    due = step.execute(_DUE, (step.ns, step.now, _KEYS)).fetchall() or step.execute(_AHEAD, (step.ns, step.now, _KEYS))
+    due = step.execute(_DUE, (step.ns, step.now, LIMIT_KEYS)).fetchall() or step.execute(
+        _AHEAD, (step.ns, step.now, LIMIT_KEYS)
+    )
     for (key,) in due:
         step.execute("DELETE FROM park_timer WHERE ns = ? AND key = ?", (step.ns, key))
         row = limit_row(step, key)
         bucket = None if row is None else row.bucket
         if bucket is None:
-            unpark(step, key, LOOK)
+            unpark(step, key, SCAN_LIMIT)
             first = _first_parked(step, key)
             if first and is_freed_by_time(key, None if row is None else row.running, first):
                 look_again_in(step, key, 1)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from stem.contracts.engine import Engine
 from stem.redis import RedisEngine
@@ -138,11 +139,11 @@ class ClusterShares(OnCluster, FairShareMachine): ...
 
 
 TestFairShare = ClusterShares.TestCase
-TestFairShare.settings = QUICK
+TestFairShare.settings = settings(QUICK, max_examples=10)
 
 
 class ClusterOrder(OnCluster, ClaimOrderMachine): ...
 
 
 TestClaimOrder = ClusterOrder.TestCase
-TestClaimOrder.settings = QUICK
+TestClaimOrder.settings = settings(QUICK, max_examples=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 from stem.contracts.engine import Engine
 from stem.memory.engine import MemoryEngine, MemoryStore
@@ -114,11 +115,11 @@ class MemoryShares(OnMemory, FairShareMachine): ...
 
 
 TestFairShare = MemoryShares.TestCase
-TestFairShare.settings = QUICK
+TestFairShare.settings = settings(QUICK, max_examples=10)
 
 
 class MemoryOrder(OnMemory, ClaimOrderMachine): ...
 
 
 TestClaimOrder = MemoryOrder.TestCase
-TestClaimOrder.settings = QUICK
+TestClaimOrder.settings = settings(QUICK, max_examples=10)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
 
 from stem.contracts.engine import Engine
 from stem.sqlite import SqliteEngine
@@ -123,11 +124,11 @@ class SqliteShares(OnSqlite, FairShareMachine): ...
 
 
 TestFairShare = SqliteShares.TestCase
-TestFairShare.settings = QUICK
+TestFairShare.settings = settings(QUICK, max_examples=10)
 
 
 class SqliteOrder(OnSqlite, ClaimOrderMachine): ...
 
 
 TestClaimOrder = SqliteOrder.TestCase
-TestClaimOrder.settings = QUICK
+TestClaimOrder.settings = settings(QUICK, max_examples=10)

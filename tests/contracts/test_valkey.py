@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from stem.contracts.engine import Engine
 from stem.redis import RedisEngine
@@ -130,11 +131,11 @@ class RedisShares(OnValkey, FairShareMachine): ...
 
 
 TestFairShare = RedisShares.TestCase
-TestFairShare.settings = QUICK
+TestFairShare.settings = settings(QUICK, max_examples=10)
 
 
 class RedisOrder(OnValkey, ClaimOrderMachine): ...
 
 
 TestClaimOrder = RedisOrder.TestCase
-TestClaimOrder.settings = QUICK
+TestClaimOrder.settings = settings(QUICK, max_examples=10)

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from stem.core.amounts import POLICY_LIMIT, WAKE_LIMIT
 from stem.core.duration import words
 from stem.core.lease import DOUBTED, RENEWS, UNKNOWN, doubt_ms
 from stem.core.ledger.rows import Rows
@@ -16,7 +17,6 @@ from stem.core.run import (
     ENDED,
     MAX_TAKEOVERS,
     STANDING,
-    WAKE,
     CancelRequest,
     ClaimedRun,
     NewRun,
@@ -28,8 +28,6 @@ from stem.core.settle import Broken
 from stem.core.share import shares
 from stem.values import Receipt
 
-#: Runs that policies end in one claim.
-POLICIES: Final = 100
 _request: Final = msgspec.json.Decoder(CancelRequest)
 _error: Final = msgspec.json.Decoder(ErrorRecord)
 
@@ -90,7 +88,7 @@ def put_to_sleep(rows: Rows, row: RunRow) -> None:
 
 def claim(rows: Rows, lines: Sequence[str], limit: int, worker: str, *, renews: bool) -> list[ClaimedRun]:
     """Do what is left to do, then hand out what is due."""
-    work(rows, WAKE)
+    work(rows, WAKE_LIMIT)
     taken = [row for row in _due(rows, lines, limit) if not _doubt(rows, row)]
     return [_hand_out(rows, row, worker, renews=renews) for row in taken]
 
@@ -291,7 +289,7 @@ def work(rows: Rows, limit: int) -> int:
         if row is not None and row.state not in ENDED:
             cancel(rows, row, _request.decode(data), terminate=False)
         done += 1
-    for row in rows.policies_due(POLICIES):
+    for row in rows.policies_due(POLICY_LIMIT):
         _policy_ends(rows, row)
         done += 1
     return done

@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from stem.core.amounts import WAKE_LIMIT
 from stem.core.ledger.rows import Rows
-from stem.core.run import WAKE, Event, Message, RunRow, Step, StepOutcome, Wait, box_topic
+from stem.core.run import Event, Message, RunRow, Step, StepOutcome, Wait, box_topic
 
 
 def answer(rows: Rows, row: RunRow, wait: Wait, outcome: StepOutcome, value: bytes) -> Step:
@@ -83,7 +84,7 @@ def emit(rows: Rows, event: Event) -> tuple[bool, int, bool]:
     if rows.live_event(event.topic) is not None:
         return False, 0, False
     rows.put_event(event)
-    woken, more = wake_more(rows, event.topic, WAKE)
+    woken, more = wake_more(rows, event.topic, WAKE_LIMIT)
     if more:
         rows.put_todo("wake", event.topic)
     return True, woken, more

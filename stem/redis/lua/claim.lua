@@ -5,6 +5,7 @@
 -- when full: goes on
 -- uses: packed heads sleepers watchers
 -- slowly: claiming
+-- numbers: SCAN_LIMIT
 -- Most claims find jobs of one queue at one level that nobody has had before, without a limit or an expiry, and nothing
 -- that is due. They are served here; whatever else there is, nothing has been written yet.
 local limit, worker = tonumber(ARGV[2]), ARGV[3]
@@ -86,7 +87,7 @@ local function serve_plainly(queue)
   return taken
 end
 
-if #ARGV == 6 and limit <= LOOK then
+if #ARGV == 6 and limit <= SCAN_LIMIT then
   local taken = serve_plainly(ARGV[6])
   if taken then return taken end
 end

@@ -2,7 +2,8 @@
 -- {key, step...}, {key, wait...}, last worker}...}
 -- Hand out up to `limit` runs. An empty answer puts the worker on the lists of those to be woken, any other takes it off.
 -- when full: goes on
--- uses: run_life
+-- uses: lease run_life
+-- numbers: MAX_TAKEOVERS WAKE_LIMIT
 local limit, worker = tonumber(ARGV[2]), ARGV[3]
 local lines, taken = {unpack(ARGV, 6)}, {0}
 
@@ -10,18 +11,17 @@ local function flat(kind, id)
   return call('HGETALL', F .. kind .. ':' .. id)
 end
 
--- Once, a lease that has ended is doubted, when its holder renews its leases: `doubt_ms` in core/lease.py.
+-- Once, a lease that has ended is doubted, when its holder renews its leases.
 local function is_doubted(id, row)
   if row.state ~= 'running' or row.doubt ~= 1 then return false end
-  local every = math.max(50, math.floor(row.lease_ms / 3))
-  row.doubt, row.due_at = 2, now + every + math.min(500, math.floor(every / 2))
+  row.doubt, row.due_at = 2, now + doubt_ms(row.lease_ms)
   written[id] = true
   return true
 end
 
 local function hand_out(id, row)
   local last = row.owner
-  if row.state == 'running' then row.takeovers = math.min(row.takeovers + 1, 5) end
+  if row.state == 'running' then row.takeovers = math.min(row.takeovers + 1, MAX_TAKEOVERS) end
   for _, pair in ipairs(runs.all('w', id)) do
     local deadline = pair[2][W_DEADLINE]
     if deadline >= 0 and deadline <= now then runs.answer_late(id, pair[1], pair[2]) end
@@ -59,7 +59,7 @@ local function shares()
   return given
 end
 
-runs.work(500)
+runs.work(WAKE_LIMIT)
 runs.flush()
 local places = shares()
 for k, line in ipairs(lines) do

@@ -2,6 +2,7 @@
 -- Write limits; hash 'limd' keeps what was declared, so that an operator's own row outlives it.
 -- when full: goes on
 -- uses: limits
+-- numbers: SCAN_LIMIT
 for i = 3, #ARGV, 2 do
   local name, row = ARGV[i], ARGV[i + 1]
   local declared = call('HGET', P .. 'limd', name)
@@ -10,7 +11,7 @@ for i = 3, #ARGV, 2 do
     call('HSET', P .. 'lim', name, row)
     rows[name] = nil
     for _, key in ipairs(call('SMEMBERS', P .. 'pk:' .. name)) do
-      unpark(key, LOOK)
+      unpark(key, SCAN_LIMIT)
       call('ZADD', P .. 'pt', now + 1, key)
       call('ZADD', P .. 'ps', now, key)
     end

@@ -1,6 +1,7 @@
 -- rewind_run(skew, run, key) -> rewound, unknown_run, unknown_step, undone or undoing
 -- when full: goes on
 -- uses: run_life
+-- numbers: CLEANUP
 local id, key = ARGV[2], ARGV[3]
 local row = runs.get(id)
 if not row then return 'unknown_run' end

@@ -1,8 +1,9 @@
 -- run_events(skew, limit) -> {{topic, event}..., {run, number, message}...}: the newest events and unread messages
 -- uses: run_life
+-- numbers: SCAN_LIMIT
 local events, mails = {}, {}
 local limit, from = tonumber(ARGV[2]), 0
-while #events < 2 * limit and from < LOOK do -- events that are over are listed until they are swept
+while #events < 2 * limit and from < SCAN_LIMIT do -- events that are over are listed until they are swept
   local topics = call('ZREVRANGE', F .. 'evs', from, from + limit - 1)
   for _, topic in ipairs(topics) do
     if #events < 2 * limit and runs.live_event(topic) then

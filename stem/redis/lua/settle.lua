@@ -69,6 +69,6 @@ end
 many('UNLINK', ended)
 note_finished(listed)
 note_finished_of(listed_of)
-note_finished(listed_cancelled, 'recent:cancelled', 2000)
+note_finished(listed_cancelled, 'recent:cancelled')
 if #others > 0 then slowly(others, answers) end
 return answers

@@ -3,7 +3,7 @@
     class SqliteOrder(OnSqlite, ClaimOrderMachine): ...
 
     TestClaimOrder = SqliteOrder.TestCase
-    TestClaimOrder.settings = QUICK
+    TestClaimOrder.settings = settings(QUICK, max_examples=10)
 
 Time moves in whole minutes.
 """

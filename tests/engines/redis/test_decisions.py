@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stem.core import rate
-from stem.core.lease import ended
+from stem.core.lease import doubt_ms, ended
 from stem.core.priority import GUARD_EVERY, LEVELS, first_nonempty, guarded_level
 from stem.core.rate import Bucket, Level
+from stem.core.share import shares
+from stem.redis.numbers import NUMBERS, with_numbers
 from tests.servers.redis import RedisServer
 
 _BUCKETS = st.builds(Bucket, st.integers(1, 10_000), st.integers(1, 86_400_000), st.integers(1, 10_000))
@@ -74,7 +78,6 @@ def test_levels_are_guarded_alike(told: Any) -> None:
         ]
         found = [None if one == b"nil" else int(one) for one in told("EVAL", text, 0, waiting)]
         assert found == expected
-    assert (GUARD_EVERY, LEVELS) == (8, 10)
 
 
 @_EXAMPLES
@@ -91,9 +94,47 @@ def test_jobs_end_alike(told: Any, losses: int, most: int, gap: int | None) -> N
     assert found.decode() == expected
 
 
+@_EXAMPLES
+@given(lease_ms=st.integers(1, 10**8))
+def test_leases_are_doubted_alike(told: Any, lease_ms: int) -> None:
+    assert told("EVAL", part("lease") + "return doubt_ms(tonumber(ARGV[1]))", 0, lease_ms) == doubt_ms(lease_ms)
+
+
+@_EXAMPLES
+@given(waiting=st.lists(st.integers(0, 40), min_size=1, max_size=8), limit=st.integers(0, 100))
+def test_places_are_shared_alike(told: Any, waiting: list[int], limit: int) -> None:
+    text = (
+        "local lines, limit, F, now = {}, tonumber(ARGV[1]), '', 0\n"
+        "for k = 2, #ARGV do lines[k - 1] = ARGV[k] end\n"
+        "local function call(_, key) return tonumber(string.match(key, '%d+')) end\n"
+        + function("../claim_runs", "shares")
+        + "return shares()"
+    )
+    expected = [limit] if len(waiting) == 1 else shares(waiting, limit)
+    assert told("EVAL", text, 0, limit, *waiting) == expected
+
+
+def test_a_number_stands_in_python_alone() -> None:
+    """A part has the number for each name that it lists; a name that no number has is refused."""
+    text = "-- numbers: LEVELS GUARD_EVERY\nreturn LEVELS * GUARD_EVERY + MY_LEVELS"
+    assert with_numbers(text) == f"return {LEVELS} * {GUARD_EVERY} + MY_LEVELS"
+    with pytest.raises(KeyError, match="LEVLES"):
+        with_numbers("-- numbers: LEVLES")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(str(files("stem.redis") / "lua")).rglob("*.lua")), ids=lambda path: path.stem
+)
+def test_a_part_lists_the_numbers_that_it_uses_and_no_other(path: Path) -> None:
+    text = path.read_text("utf-8")
+    listed = re.search(r"^-- numbers: (.+)$", text, re.MULTILINE)
+    code = re.sub(r"--.*", "", text)
+    assert {name for name in NUMBERS if re.search(rf"\b{name}\b", code)} == set(listed[1].split() if listed else ())
+
+
 def part(name: str) -> str:
     """One part of the scripts, as it is shipped."""
-    return (files("stem.redis") / "lua" / "lib" / f"{name}.lua").read_text("utf-8")
+    return with_numbers((files("stem.redis") / "lua" / "lib" / f"{name}.lua").read_text("utf-8"))
 
 
 def function(file: str, name: str) -> str:

@@ -1,25 +1,24 @@
--- uses: line limits unique sleepers watchers
+-- uses: lease line limits unique sleepers watchers
+-- numbers: SCAN_LIMIT PROMOTE_LIMIT GUARD_EVERY LEVELS
 -- A claim of any kind; see claim.lua.
-local PROMOTE = 100
 local limit, worker, address, strict = tonumber(ARGV[2]), ARGV[3], ARGV[4], string.find(ARGV[5], 's', 1, true)
 local queues = {unpack(ARGV, 6)}
 local renews = string.find(ARGV[5], 'r', 1, true)
-local taken, looked, fence, size = {-1}, LOOK, nil, 0
+local taken, looked, fence, size = {-1}, SCAN_LIMIT, nil, 0
 local promoted_left = {}
 
--- Once, a lease that has ended is doubted, when its holder renews its leases: `doubt_ms` in core/lease.py.
+-- Once, a lease that has ended is doubted, when its holder renews its leases.
 local function is_doubted(id, job)
   if not has(job, RENEWS) or has(job, DOUBTED) then return false end
-  local every = math.max(50, math.floor(job[LEASE] / 3))
   mark(job, DOUBTED)
-  hold(job[QUEUE], id, now + every + math.min(500, math.floor(every / 2)))
+  hold(job[QUEUE], id, now + doubt_ms(job[LEASE]))
   save(id, job)
   return true
 end
 
 -- Back in line: what was put aside until now, and what was lost; how many.
 local function promote(queue)
-  local due = call('ZRANGEBYSCORE', P .. 'z:' .. queue, '-inf', now, 'LIMIT', 0, PROMOTE)
+  local due = call('ZRANGEBYSCORE', P .. 'z:' .. queue, '-inf', now, 'LIMIT', 0, PROMOTE_LIMIT)
   if #due > 0 then
     many('ZREM', due, P .. 'z:' .. queue)
     load(due)
@@ -32,7 +31,7 @@ local function promote(queue)
     end
     count(queue, 'delayed', -#due)
   end
-  local lost = call('ZRANGEBYSCORE', P .. 'l:' .. queue, '-inf', now, 'LIMIT', 0, PROMOTE)
+  local lost = call('ZRANGEBYSCORE', P .. 'l:' .. queue, '-inf', now, 'LIMIT', 0, PROMOTE_LIMIT)
   local doubted = 0
   if #lost > 0 then
     load(lost)
@@ -138,9 +137,9 @@ local function guarded(line)
   local tick, turn = line[TICK], is_guarded(line)
   line[TICK] = tick + 1
   if strict or not turn then return nil end
-  local level = 9 - math.floor(tick / 8) % 10
-  for step = 0, 9 do
-    local here = (level - step) % 10
+  local level = LEVELS - 1 - math.floor(tick / GUARD_EVERY) % LEVELS
+  for step = 0, LEVELS - 1 do
+    local here = (level - step) % LEVELS
     if line[queued_at(here)] > 0 then return here end
   end
 end

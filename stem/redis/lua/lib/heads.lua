@@ -1,17 +1,18 @@
 -- uses: base
+-- numbers: GUARD_EVERY
 -- The head of a queue: string 'h:<queue>' packed {paused, tick, per level: queued, of them in 'b', cursor in the stream}.
 
 local LINE = '<BI4I4I4dI4I4dI4I4dI4I4dI4I4dI4I4dI4I4dI4I4dI4I4dI4I4d'
 local PAUSED, TICK = 1, 2
--- Jobs that one claim looks at, and bytes of envelopes that it hands out, and a few more.
-local LOOK, SIZE = 1000, 4000000
+-- Bytes of envelopes that one claim hands out, and a few more.
+local SIZE = 4000000
 local lines = {}
 local function queued_at(level) return 3 + 3 * level end
 local function back_at(level) return 4 + 3 * level end
 local function cursor_at(level) return 5 + 3 * level end
 
 -- Whether the next claim of this queue is one that serves a rotating level first: core/priority.py.
-local function is_guarded(line) return line[TICK] % 8 == 7 end
+local function is_guarded(line) return line[TICK] % GUARD_EVERY == GUARD_EVERY - 1 end
 
 -- The queue, or false when it was never used.
 local function find_line(queue)

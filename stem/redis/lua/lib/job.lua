@@ -152,8 +152,8 @@ end
 
 flushes[#flushes + 1] = function()
   note_finished(recent)
-  note_finished(unsuccessful[FAILED], 'recent:failed', 2000)
-  note_finished(unsuccessful[CANCELLED], 'recent:cancelled', 2000)
+  note_finished(unsuccessful[FAILED], 'recent:failed')
+  note_finished(unsuccessful[CANCELLED], 'recent:cancelled')
   note_finished_of(recent_of)
   recent, recent_of, unsuccessful = {}, {}, {[FAILED] = {}, [CANCELLED] = {}}
 end

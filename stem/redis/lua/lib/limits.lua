@@ -1,4 +1,5 @@
 -- uses: base job line rate watchers
+-- numbers: LIMIT_KEYS SCAN_LIMIT
 -- Hash 'lim' name -> 'count|per|burst|running' in force; string 'v:<key>' level of a bucket; hash 'rc' key -> running;
 -- zset 'k:<queue>|<key>' jobs parked under a key, by order of arrival; set 'kq:<key>' of their queues; set 'qk:<queue>'
 -- of their keys; set 'pk:<name>' of the keys of a limit that have parked jobs; zsets 'pt' of
@@ -127,9 +128,9 @@ end
 
 -- Keys whose timer is due, or was set before the clock went back: none is later than its bucket takes to fill.
 local function due_keys()
-  local due = call('ZRANGEBYSCORE', P .. 'pt', '-inf', now, 'LIMIT', 0, 100)
+  local due = call('ZRANGEBYSCORE', P .. 'pt', '-inf', now, 'LIMIT', 0, LIMIT_KEYS)
   if #due > 0 then return due end
-  return call('ZRANGEBYSCORE', P .. 'ps', '(' .. string.format('%.0f', now), '+inf', 'LIMIT', 0, 100)
+  return call('ZRANGEBYSCORE', P .. 'ps', '(' .. string.format('%.0f', now), '+inf', 'LIMIT', 0, LIMIT_KEYS)
 end
 
 -- Move as many parked jobs back as there are tokens, for each key whose timer is due.
@@ -139,7 +140,7 @@ local function unpark_due()
     call('ZREM', P .. 'ps', key)
     local bucket, most = limit_of(key)
     if not bucket then
-      unpark(key, LOOK)
+      unpark(key, SCAN_LIMIT)
       if is_freed_by_time(key, most) then look_again_in(key, 1) end
     else
       local level = level_of(key, bucket)

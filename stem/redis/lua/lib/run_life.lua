@@ -1,4 +1,5 @@
 -- uses: base runs
+-- numbers: POLICY_LIMIT
 -- A run's life, as stem/core/ledger/life.py says.
 
 -- `new` is {id, workflow, version, params, delay, at, lease, cancel after, max suspend, keep, cleans up, parent, its step,
@@ -160,7 +161,7 @@ function runs.work(limit)
       done = done + 1
     end
   end
-  return done + runs.policies_due(100)
+  return done + runs.policies_due(POLICY_LIMIT)
 end
 
 function runs.next_look(lines)

@@ -1,4 +1,5 @@
 -- uses: base sleepers topics publishing outbox
+-- numbers: WAKE_LIMIT
 -- Workflow runs. 'f:r:<run>' msgpack of the fields of RunRow in stem/core/run.py
 -- (times are unix ms, -1 where there is none), 'f:p:<run>' its
 -- parameters, 'f:o:<run>' msgpack {result, error}. Hashes by key: 'f:s:<run>' checkpoints, 'f:w:<run>' waits; list
@@ -17,8 +18,6 @@ local W_TOPIC, W_DEADLINE, W_ON_TIME, W_LATE, W_SINCE, W_SOURCE = 2, 3, 5, 6, 7,
 local F, runs = P .. 'f:', {}
 local rows, before, written, told_runs, run_rings, job_rings = {}, {}, {}, {}, {}, {}
 local over = {succeeded = true, failed = true, cancelled = true}
--- Places of what is done while a run ends lie behind all others.
-local CLEANUP = 1000000000
 local standing = {blocked = true, quarantined = true}
 
 function runs.number() return next_numbers('f:nr', 1) end
@@ -244,7 +243,7 @@ function runs.emit(topic, id, payload, ttl)
   call('SET', F .. 'e:' .. topic, cmsgpack.pack({id, payload, nr, now, till}))
   call('ZADD', F .. 'ev', till, topic)
   call('ZADD', F .. 'evs', nr, topic)
-  local woken, more = runs.wake_more(topic, 500)
+  local woken, more = runs.wake_more(topic, WAKE_LIMIT)
   if more then runs.put_todo('wake', topic, '') end
   return true, woken, more
 end
