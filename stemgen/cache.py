@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 NAME: Final = ".stemgen_cache.json"
+#: What every command says then.
+FRESH: Final = "the stubs are up to date"
 #: Their versions decide what is written.
 WRITERS: Final = ("stem_jobs-", "pydantic-", "pydantic_core-")
 #: Size, ns of the last change, sha256.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from stemgen.start import FRESH
+from stemgen.cache import FRESH
 
 if TYPE_CHECKING:
     from stemgen.breaking.report import Compat, Report

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from stemgen import cache, project
 from stemgen.errors import StemgenError
-
-FRESH: Final = "the stubs are up to date"
 
 
 def main() -> NoReturn:
     """Run the command line. All but a fresh `stemgen check` without options is the matter of `stemgen.cli`."""
     if sys.argv[1:] == ["check"] and _is_fresh():
-        sys.stdout.write(f"{FRESH}\n")
+        sys.stdout.write(f"{cache.FRESH}\n")
         sys.exit(0)
     from stemgen import cli
 

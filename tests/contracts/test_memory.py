@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import settings
 
 from stem.contracts.engine import Engine
 from stem.memory.engine import MemoryEngine, MemoryStore
@@ -21,7 +20,7 @@ from stem.testing.contracts.inbox import InboxContract
 from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import LimiterContract
 from stem.testing.contracts.locks import LocksContract
-from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.machine import BRIEF, QUICK, EngineMachine
 from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import QueuesContract
@@ -115,11 +114,11 @@ class MemoryShares(OnMemory, FairShareMachine): ...
 
 
 TestFairShare = MemoryShares.TestCase
-TestFairShare.settings = settings(QUICK, max_examples=10)
+TestFairShare.settings = BRIEF
 
 
 class MemoryOrder(OnMemory, ClaimOrderMachine): ...
 
 
 TestClaimOrder = MemoryOrder.TestCase
-TestClaimOrder.settings = settings(QUICK, max_examples=10)
+TestClaimOrder.settings = BRIEF

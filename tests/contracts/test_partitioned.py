@@ -6,7 +6,6 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from hypothesis import settings
 
 from stem.contracts.engine import Engine
 from stem.redis import PartitionedEngine
@@ -22,7 +21,7 @@ from stem.testing.contracts.inbox import DurableInboxContract, InboxContract
 from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import DurableLimiterContract, LimiterContract
 from stem.testing.contracts.locks import DurableLocksContract, LocksContract
-from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.machine import BRIEF, QUICK, EngineMachine
 from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
@@ -139,11 +138,11 @@ class PartitionedShares(OnPartitions, FairShareMachine): ...
 
 
 TestFairShare = PartitionedShares.TestCase
-TestFairShare.settings = settings(QUICK, max_examples=10)
+TestFairShare.settings = BRIEF
 
 
 class PartitionedOrder(OnPartitions, ClaimOrderMachine): ...
 
 
 TestClaimOrder = PartitionedOrder.TestCase
-TestClaimOrder.settings = settings(QUICK, max_examples=10)
+TestClaimOrder.settings = BRIEF

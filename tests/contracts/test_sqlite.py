@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import settings
 
 from stem.contracts.engine import Engine
 from stem.sqlite import SqliteEngine
@@ -23,7 +22,7 @@ from stem.testing.contracts.inbox import DurableInboxContract, InboxContract
 from stem.testing.contracts.jobs import JobsContract
 from stem.testing.contracts.limiter import DurableLimiterContract, LimiterContract
 from stem.testing.contracts.locks import DurableLocksContract, LocksContract
-from stem.testing.contracts.machine import QUICK, EngineMachine
+from stem.testing.contracts.machine import BRIEF, QUICK, EngineMachine
 from stem.testing.contracts.on_engine import OnEngine
 from stem.testing.contracts.presence import PresenceContract
 from stem.testing.contracts.queues import DurableQueuesContract, QueuesContract
@@ -124,11 +123,11 @@ class SqliteShares(OnSqlite, FairShareMachine): ...
 
 
 TestFairShare = SqliteShares.TestCase
-TestFairShare.settings = settings(QUICK, max_examples=10)
+TestFairShare.settings = BRIEF
 
 
 class SqliteOrder(OnSqlite, ClaimOrderMachine): ...
 
 
 TestClaimOrder = SqliteOrder.TestCase
-TestClaimOrder.settings = settings(QUICK, max_examples=10)
+TestClaimOrder.settings = BRIEF

@@ -3,7 +3,7 @@
     class SqliteOrder(OnSqlite, ClaimOrderMachine): ...
 
     TestClaimOrder = SqliteOrder.TestCase
-    TestClaimOrder.settings = settings(QUICK, max_examples=10)
+    TestClaimOrder.settings = BRIEF
 
 Time moves in whole minutes.
 """

@@ -3,7 +3,7 @@
     class SqliteShares(OnSqlite, FairShareMachine): ...
 
     TestFairShare = SqliteShares.TestCase
-    TestFairShare.settings = settings(QUICK, max_examples=10)
+    TestFairShare.settings = BRIEF
 
 Which runs of a line come first is not asked here: runs of one line are alike. Time moves in whole minutes.
 """

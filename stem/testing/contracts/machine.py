@@ -45,6 +45,9 @@ QUICK: Final = settings(
     suppress_health_check=list(HealthCheck),
 )
 
+#: For machines with few rules, or with one that asks for much.
+BRIEF: Final = settings(QUICK, max_examples=10)
+
 _MINUTE: Final = 60_000
 _QUEUES: Final = ("q", "r")
 _GROUP: Final = "group"

@@ -31,7 +31,7 @@ class OnEngine(RuleBasedStateMachine):
         self.engine: Engine = self.run(self.open_engine())
 
     async def open_engine(self) -> Engine:
-        """An open engine on a store that nobody has used."""
+        """An open engine on an empty store."""
         raise NotImplementedError
 
     def teardown(self) -> None:

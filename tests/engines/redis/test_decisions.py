@@ -35,7 +35,7 @@ return text
 
 
 @pytest.fixture(scope="module")
-def told(running: RedisServer) -> Any:
+def evaluate(running: RedisServer) -> Any:
     """Answers of the parts of the scripts."""
     with running.session() as ask:
         yield ask
@@ -43,7 +43,7 @@ def told(running: RedisServer) -> Any:
 
 @_EXAMPLES
 @given(bucket=_BUCKETS, parts=st.floats(0, 1), per=st.integers(1, 86_400_000), gap=st.integers(-(10**7), 10**8))
-def test_buckets_fill_and_empty_alike(told: Any, bucket: Bucket, parts: float, per: int, gap: int) -> None:
+def test_buckets_fill_and_empty_alike(evaluate: Any, bucket: Bucket, parts: float, per: int, gap: int) -> None:
     level = Level(int(parts * bucket.burst * per), 1_700_000_000_000, per)
     now, tokens = level.at_ms + gap, max(1, bucket.burst // 2)
     after, ok = rate.take(bucket, level, now, tokens)
@@ -56,10 +56,10 @@ def test_buckets_fill_and_empty_alike(told: Any, bucket: Bucket, parts: float, p
         rate.wait_ms(bucket, level, now, tokens),
     ]
     words = (bucket.count, bucket.per_ms, bucket.burst, level.parts, level.at_ms, level.per_ms, now, tokens)
-    assert [int(number) for number in told("EVAL", part("rate") + _RATE, 0, *words)] == expected
+    assert [int(number) for number in evaluate("EVAL", part("rate") + _RATE, 0, *words)] == expected
 
 
-def test_levels_are_guarded_alike(told: Any) -> None:
+def test_levels_are_guarded_alike(evaluate: Any) -> None:
     text = (
         "local strict, TICK = false, 1\n"
         "local function queued_at(level) return 2 + level end\n"
@@ -76,13 +76,14 @@ def test_levels_are_guarded_alike(told: Any) -> None:
         expected = [
             None if (level := guarded_level(tick)) is None else first_nonempty(level, here) for tick in range(200)
         ]
-        found = [None if one == b"nil" else int(one) for one in told("EVAL", text, 0, waiting)]
+        found = [None if one == b"nil" else int(one) for one in evaluate("EVAL", text, 0, waiting)]
         assert found == expected
+    assert (GUARD_EVERY, LEVELS) == (8, 10)  # how the head of a queue is packed knows of ten levels
 
 
 @_EXAMPLES
 @given(losses=st.integers(0, 3), most=st.integers(0, 3), gap=st.none() | st.integers(-2, 2))
-def test_jobs_end_alike(told: Any, losses: int, most: int, gap: int | None) -> None:
+def test_jobs_end_alike(evaluate: Any, losses: int, most: int, gap: int | None) -> None:
     text = (
         "local LOSSES, MAX_LOSSES, EXPIRES, now = 1, 2, 3, 1000\n"
         + function("claiming", "ended")
@@ -90,19 +91,19 @@ def test_jobs_end_alike(told: Any, losses: int, most: int, gap: int | None) -> N
     )
     expires = None if gap is None else 1_000 + gap
     expected = ended(losses=losses, max_losses=most, expires_at_ms=expires, now_ms=1_000) or ""
-    found = told("EVAL", text, 0, losses, most, -1 if expires is None else expires)
+    found = evaluate("EVAL", text, 0, losses, most, -1 if expires is None else expires)
     assert found.decode() == expected
 
 
 @_EXAMPLES
 @given(lease_ms=st.integers(1, 10**8))
-def test_leases_are_doubted_alike(told: Any, lease_ms: int) -> None:
-    assert told("EVAL", part("lease") + "return doubt_ms(tonumber(ARGV[1]))", 0, lease_ms) == doubt_ms(lease_ms)
+def test_leases_are_doubted_alike(evaluate: Any, lease_ms: int) -> None:
+    assert evaluate("EVAL", part("lease") + "return doubt_ms(tonumber(ARGV[1]))", 0, lease_ms) == doubt_ms(lease_ms)
 
 
 @_EXAMPLES
 @given(waiting=st.lists(st.integers(0, 40), min_size=1, max_size=8), limit=st.integers(0, 100))
-def test_places_are_shared_alike(told: Any, waiting: list[int], limit: int) -> None:
+def test_places_are_shared_alike(evaluate: Any, waiting: list[int], limit: int) -> None:
     text = (
         "local lines, limit, F, now = {}, tonumber(ARGV[1]), '', 0\n"
         "for k = 2, #ARGV do lines[k - 1] = ARGV[k] end\n"
@@ -111,7 +112,7 @@ def test_places_are_shared_alike(told: Any, waiting: list[int], limit: int) -> N
         + "return shares()"
     )
     expected = [limit] if len(waiting) == 1 else shares(waiting, limit)
-    assert told("EVAL", text, 0, limit, *waiting) == expected
+    assert evaluate("EVAL", text, 0, limit, *waiting) == expected
 
 
 def test_a_number_stands_in_python_alone() -> None:
